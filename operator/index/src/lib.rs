@@ -1,0 +1,1 @@
+//! Cluster objects in, label tables out: no client, no HTTP, no clock

@@ -1,0 +1,1 @@
+//! What operator and webhook share: admin server, readiness, drain, TLS reload, lease

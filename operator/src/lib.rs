@@ -1,0 +1,1 @@
+//! Reconciles the metrics extension, pushes label tables, collects every pod's metrics

@@ -1,0 +1,1 @@
+//! Rewrites Kong's /metrics as it streams by and adds the Kubernetes Service's labels

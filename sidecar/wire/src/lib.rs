@@ -1,0 +1,1 @@
+//! What the operator tells a sidecar: label tables as newline-delimited JSON

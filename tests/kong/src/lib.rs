@@ -1,0 +1,1 @@
+//! A stand-in for Kong Gateway, judged by captures of the real one

@@ -1,0 +1,1 @@
+//! Tests of the house as a whole: they live in `tests/tests`.

@@ -1,0 +1,1 @@
+//! Puts the sidecar into each marked DataPlane PodTemplateSpec
