@@ -1,0 +1,123 @@
+//! Imports point one way: what `docs/design.md` §2 draws is what `cargo metadata` says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Each crate and the crates of this house that it may use.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("crds", &[]),
+    ("exposition", &[]),
+    ("wire", &[]),
+    ("runtime", &[]),
+    ("index", &["crds", "wire"]),
+    ("sidecar", &["exposition", "wire"]),
+    ("webhook", &["crds", "runtime"]),
+    (
+        "operator",
+        &["crds", "exposition", "index", "runtime", "wire"],
+    ),
+];
+
+fn metadata() -> serde_json::Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON")
+}
+
+fn dependencies(package: &serde_json::Value) -> impl Iterator<Item = &str> {
+    package["dependencies"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|dependency| dependency["kind"].is_null())
+        .filter_map(|dependency| dependency["name"].as_str())
+}
+
+#[test]
+fn imports_point_one_way() {
+    let metadata = metadata();
+    let mut seen = BTreeMap::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let Some(name) = package["name"]
+            .as_str()
+            .and_then(|name| name.strip_prefix("tagalong-"))
+        else {
+            continue;
+        };
+        let ours: BTreeSet<&str> = dependencies(package)
+            .filter_map(|name| name.strip_prefix("tagalong-"))
+            .collect();
+        seen.insert(name, ours);
+    }
+    for (name, may_use) in MAY_USE {
+        let uses = seen
+            .get(name)
+            .unwrap_or_else(|| panic!("the crate tagalong-{name} is gone"));
+        let strays: Vec<_> = uses.iter().filter(|used| !may_use.contains(used)).collect();
+        assert!(
+            strays.is_empty(),
+            "tagalong-{name} may use {may_use:?}, but also uses {strays:?}"
+        );
+    }
+}
+
+#[test]
+fn the_sidecar_stays_small() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--package=tagalong-sidecar",
+            "--edges=normal",
+            "--prefix=none",
+            "--locked",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let tree = String::from_utf8(output.stdout).expect("cargo tree prints text");
+    for banned in ["kube", "k8s-openapi", "prometheus-client", "regex"] {
+        let found = tree.lines().find(|line| {
+            line.strip_prefix(banned)
+                .is_some_and(|rest| rest.starts_with([' ', '-']))
+        });
+        assert_eq!(
+            found, None,
+            "the sidecar runs in every Kong pod and has no use for {banned}"
+        );
+    }
+}
+
+#[test]
+fn one_version_of_each_kubernetes_crate() {
+    let metadata = metadata();
+    for name in [
+        "kube",
+        "kube-client",
+        "kube-core",
+        "kube-runtime",
+        "k8s-openapi",
+        "json-patch",
+    ] {
+        let versions: BTreeSet<&str> = metadata["packages"]
+            .as_array()
+            .expect("packages")
+            .iter()
+            .filter(|package| package["name"] == name)
+            .filter_map(|package| package["version"].as_str())
+            .collect();
+        assert_eq!(versions.len(), 1, "{name}: {versions:?}");
+    }
+}
