@@ -1,6 +1,10 @@
 //! The replaying stand-in against raw captures of the real Kong, over a plain socket.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic, its helpers too"
+)]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
