@@ -1,1 +1,26 @@
-//! What operator and webhook share: admin server, readiness, drain, TLS reload, lease
+//! What operator and webhook share: admin server, readiness, drain, TLS reload, lease.
+//!
+//! Shaped after linkerd's kubert, which cannot be a dependency (it pins another kube). Each module
+//! is one small part and can be used without the others; [`Runtime`] ties together what every one
+//! of our servers does at its start and end.
+//!
+//! ```text
+//!   Runtime::start ── logging ── signals ──▶ Drain ──▶ every server and task
+//!        └── admin server: /healthz, /readyz (all Readiness handles set), /metrics
+//!   serve::Server ── limits, timeouts ── Tls ── certificates read again when they change
+//!   lease::Lease ──▶ lease::Writes: may this process write, and until when
+//! ```
+
+pub mod admin;
+pub mod drain;
+pub mod lease;
+pub mod logging;
+pub mod readiness;
+pub mod serve;
+pub mod tls;
+
+mod runtime;
+
+pub use drain::Drain;
+pub use readiness::Readiness;
+pub use runtime::{Runtime, RuntimeArgs, StartError};

@@ -1,0 +1,54 @@
+//! Logs: text for people, JSON for machines.
+
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::prelude::*;
+
+/// How logs look and how many there are.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LogArgs {
+    /// Form of the log lines.
+    #[arg(long, env = "TAGALONG_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged, as levels for targets, such as `info,tagalong_operator=debug`.
+    #[arg(long, env = "TAGALONG_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One line of text an event.
+    Text,
+    /// One JSON object an event, with its fields at the top level.
+    Json,
+}
+
+/// A filter that cannot be parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("--log {given:?} is not a filter ({reason}); try `info`")]
+pub struct BadFilter {
+    given: String,
+    reason: String,
+}
+
+/// Starts logging to standard error. A second call changes nothing: tests start many servers in
+/// one process.
+///
+/// # Errors
+///
+/// When the filter cannot be parsed.
+pub fn init(args: &LogArgs) -> Result<(), BadFilter> {
+    let filter = args.log.parse::<Targets>().map_err(|error| BadFilter {
+        given: args.log.clone(),
+        reason: error.to_string(),
+    })?;
+    let lines = layer().with_writer(std::io::stderr);
+    let logs = tracing_subscriber::registry().with(filter);
+    let _already_set = match args.log_format {
+        LogFormat::Text => logs.with(lines.with_ansi(false)).try_init(),
+        LogFormat::Json => logs.with(lines.json().flatten_event(true)).try_init(),
+    };
+    Ok(())
+}

@@ -1,0 +1,161 @@
+use super::*;
+use crate::{admin::text, drain, tls};
+use http::StatusCode;
+use http_body_util::{BodyExt, Empty};
+use rcgen::generate_simple_self_signed;
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+
+const WAIT: Duration = Duration::from_secs(20);
+
+async fn bound() -> Server {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    Server::bind(any).await.expect("a free port")
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    stream.write_all(request.as_bytes()).await.expect("writes");
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    let _reset = tokio::time::timeout(WAIT, read).await.expect("an end");
+    answer
+}
+
+#[tokio::test]
+async fn answers_and_names_the_peer() {
+    let server = bound().await;
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(
+        |request: Request<Incoming>| async move {
+            let peer = request.extensions().get::<Peer>().expect("a peer").0;
+            text(StatusCode::OK, peer.ip().to_string())
+        },
+        drain,
+    ));
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answer = exchange(address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.ends_with("127.0.0.1"), "{answer}");
+}
+
+#[tokio::test]
+async fn silence_and_half_a_request_are_cut_off() {
+    let limits = Limits {
+        head: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let server = bound().await.with_limits(limits);
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(|_| async { text(StatusCode::OK, "") }, drain));
+    for rude in ["", "PRI * HT", "GET / HTTP/1.1\r\nhost:"] {
+        let answer = exchange(address, rude).await;
+        assert!(!answer.contains("200"), "{rude:?} got {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_under_way_survives_the_drain() {
+    let server = bound().await;
+    let (address, (trigger, drain)) = (server.address(), drain::channel());
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let gates = (Arc::clone(&arrived), Arc::clone(&release));
+    let serving = tokio::spawn(server.serve(
+        move |_| {
+            let (arrived, release) = gates.clone();
+            async move {
+                arrived.notify_one();
+                release.notified().await;
+                text(StatusCode::OK, "late")
+            }
+        },
+        drain,
+    ));
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let client = tokio::spawn(async move { exchange(address, request).await });
+    arrived.notified().await;
+    let drained = tokio::spawn(trigger.drain(WAIT));
+    tokio::time::timeout(WAIT, serving)
+        .await
+        .expect("no longer accepts")
+        .expect("no panic");
+    assert!(TcpStream::connect(address).await.is_err());
+    release.notify_one();
+    assert!(client.await.expect("no panic").ends_with("late"));
+    assert!(drained.await.expect("no panic"));
+}
+
+/// One HTTP/2 request over TLS that trusts just `root`.
+async fn over_tls(address: SocketAddr, root: &rcgen::Certificate) -> Result<String, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.der().clone()).map_err(|e| e.to_string())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|e| e.to_string())?;
+    let name = ServerName::try_from("localhost").map_err(|e| e.to_string())?;
+    let stream = connector
+        .connect(name, stream)
+        .await
+        .map_err(|e| e.to_string())?;
+    let (mut send, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .map_err(|e| e.to_string())?;
+    tokio::spawn(connection);
+    let request = Request::get("https://localhost/").body(Empty::<bytes::Bytes>::new());
+    let answer = send.send_request(request.map_err(|e| e.to_string())?).await;
+    let body = answer
+        .map_err(|e| e.to_string())?
+        .into_body()
+        .collect()
+        .await;
+    Ok(String::from_utf8_lossy(&body.map_err(|e| e.to_string())?.to_bytes()).into_owned())
+}
+
+#[tokio::test]
+async fn each_handshake_takes_the_newest_certificate() {
+    let made = || generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let parsed = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        Some(Arc::new(
+            tls::parse(chain.as_bytes(), key.as_bytes()).expect("fits"),
+        ))
+    };
+    let (old, new) = (made(), made());
+    let (certificates, receiver) = watch::channel(None);
+    let server = bound()
+        .await
+        .with_tls(tls::config(receiver).expect("a configuration"));
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(
+        |request: Request<Incoming>| async move {
+            text(StatusCode::OK, format!("{:?}", request.version()))
+        },
+        drain,
+    ));
+    assert!(
+        over_tls(address, &old.cert).await.is_err(),
+        "no certificate yet"
+    );
+    certificates.send_replace(parsed(&old));
+    assert_eq!(
+        over_tls(address, &old.cert).await.as_deref(),
+        Ok("HTTP/2.0")
+    );
+    certificates.send_replace(parsed(&new));
+    assert!(over_tls(address, &old.cert).await.is_err());
+    assert_eq!(
+        over_tls(address, &new.cert).await.as_deref(),
+        Ok("HTTP/2.0")
+    );
+}
