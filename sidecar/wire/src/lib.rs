@@ -1,1 +1,47 @@
-//! What the operator tells a sidecar: label tables as newline-delimited JSON
+//! What the operator tells a sidecar: label tables as newline-delimited JSON.
+//!
+//! A sidecar opens `GET /v1/labels` on the operator, and for as long as that stream lives the operator sends one JSON
+//! object a line, as Kubernetes watches do (`docs/design.md` §5):
+//!
+//! ```text
+//! {"type":"SNAPSHOT","version":41,"services":{"httproute.default.echo.0":{"namespace":"default","name":"echo"}},"upstreams":{}}
+//! {"type":"DELTA","version":42,"set":{"services":{},"upstreams":{}},"unset":{"services":["gone"],"upstreams":[]}}
+//! {"type":"HEARTBEAT","version":42}
+//! ```
+//!
+//! - Versions count the tables of one stream: a stream begins with a SNAPSHOT of any version, each DELTA carries the
+//!   version before it plus one, each HEARTBEAT the version that the sidecar should have. A server that skips states
+//!   in between still adds one. Whatever does not fit is a [`Resync`]: the sidecar keeps its table and opens a new stream.
+//! - Both sides ignore what they do not know, fields and message types alike, so either can be updated first.
+//!
+//! Nothing here does I/O: [`Lines`] cuts bytes into lines, [`Message::parse`] reads one, [`Table`] applies it.
+
+mod lines;
+mod message;
+mod names;
+mod table;
+
+use std::time::Duration;
+
+pub use lines::{Lines, TooLong};
+pub use message::{Delta, Message, ParseError, Snapshot, Unset};
+pub use names::{Entries, Names, ServiceRef};
+pub use table::{Applied, Resync, Table};
+
+/// Where the operator serves the stream.
+pub const PATH: &str = "/v1/labels";
+
+/// The audience of the projected service-account token that a sidecar shows as `Authorization: Bearer …`.
+pub const AUDIENCE: &str = "tagalong";
+
+/// The stream's media type.
+pub const CONTENT_TYPE: &str = "application/x-ndjson";
+
+/// How often the operator sends a HEARTBEAT on a stream that has nothing else to say.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a sidecar waits for any message before it takes the stream for dead: three heartbeats and a bit.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(35);
+
+/// The longest message, its newline not counted, in bytes. Some hundred thousand entries fit.
+pub const MAX_MESSAGE: usize = 32 << 20;
