@@ -1,1 +1,15 @@
-//! The Prometheus text exposition as bytes: rewritten and merged as it streams by, without I/O
+//! The Prometheus text exposition as bytes: rewritten and merged as it streams by, without I/O.
+
+mod escape;
+mod family;
+mod grammar;
+mod held;
+mod options;
+mod quotes;
+mod rewrite;
+mod sample;
+mod table;
+
+pub use options::{Keep, Options, Stats};
+pub use rewrite::Rewriter;
+pub use table::{LabelTable, LabelTableBuilder};

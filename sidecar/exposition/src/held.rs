@@ -1,0 +1,51 @@
+//! A family's metadata, held back until it is known whether any of its samples stays.
+
+use crate::family::{Metadata, owns};
+use crate::grammar::{blanks, metric_name};
+
+/// The metadata of the family that was announced last.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    family: Vec<u8>,
+    lines: Vec<u8>,
+    /// Which kinds have come since the family was announced.
+    kinds: [bool; 3],
+}
+
+impl Held {
+    /// Takes a metadata line, and forgets those of another family. Of a kind that is already there the first line stands,
+    /// so that what is held stays small.
+    pub(crate) fn hold(&mut self, kind: Metadata, family: &[u8], line: &[u8]) {
+        if self.family != family {
+            self.family.clear();
+            self.family.extend_from_slice(family);
+            self.lines.clear();
+            self.kinds = [false; 3];
+        }
+        let known = match kind {
+            Metadata::Help => &mut self.kinds[0],
+            Metadata::Type => &mut self.kinds[1],
+            Metadata::Unit => &mut self.kinds[2],
+        };
+        if !std::mem::replace(known, true) {
+            self.lines.extend_from_slice(line);
+        }
+    }
+
+    /// The sample that starts at `start` of the block is about to be written: writes the metadata first, if it is this
+    /// family's and still to come.
+    pub(crate) fn release(&mut self, block: &[u8], start: usize, out: &mut Vec<u8>) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let name = blanks(block, start);
+        let end = metric_name(block, name).unwrap_or(name);
+        if block
+            .get(name..end)
+            .is_some_and(|name| owns(&self.family, name))
+        {
+            out.extend_from_slice(&self.lines);
+            self.lines.clear();
+        }
+    }
+}

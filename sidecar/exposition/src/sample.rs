@@ -1,0 +1,329 @@
+//! One sample line: where it ends, and what is to be inserted where.
+//!
+//! Kong prints its samples sorted, so that most lines share all but their last label with the line before. [`Reader`]
+//! therefore remembers where the labels of the previous sample began, and reads the next one only from the last label
+//! that begins within the bytes that both have in common. What stands before it would read the same again.
+
+use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value};
+use crate::table::LabelTable;
+
+/// The family whose samples name a Kong upstream instead of a Kong service.
+const UPSTREAM_FAMILY: &[u8] = b"kong_upstream_target_health";
+
+/// How many labels of a line are remembered; the later ones of a longer line are read again.
+const BOUNDS: usize = 12;
+
+/// What a line that is a sample is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict<'t> {
+    /// It names no service, so it is none of our business.
+    Other,
+    /// It names a service that is not in the table.
+    Unknown,
+    /// It already has a label that would be added.
+    Labelled,
+    /// `labels` go in at index `at`.
+    Enrich { at: usize, labels: &'t [u8] },
+}
+
+/// A line that is a sample.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample<'t> {
+    /// Index after the line feed.
+    pub end: usize,
+    /// What becomes of the line.
+    pub verdict: Verdict<'t>,
+}
+
+/// The label by which a sample is looked up. Offsets count from the line's start.
+#[derive(Clone, Copy, Debug)]
+struct Key<'t> {
+    at: usize,
+    end: usize,
+    labels: Option<&'t [u8]>,
+    /// Without a name there is nothing to know: `service=""` is a route without a service.
+    empty: bool,
+}
+
+/// Reads the samples of one block.
+#[derive(Debug)]
+pub(crate) struct Reader<'b, 't> {
+    block: &'b [u8],
+    table: &'t LabelTable,
+    /// Where the previous sample starts in the block, and its length.
+    start: usize,
+    len: usize,
+    /// Whether that sample is one of [`UPSTREAM_FAMILY`].
+    upstream: bool,
+    key: Option<Key<'t>>,
+    /// Where its labels begin, counted from its start: `bounds[..count]`.
+    bounds: [usize; BOUNDS],
+    count: usize,
+}
+
+impl<'b, 't> Reader<'b, 't> {
+    /// A reader for a block that ends with a line feed.
+    pub(crate) fn new(block: &'b [u8], table: &'t LabelTable) -> Self {
+        Self {
+            block,
+            table,
+            start: 0,
+            len: 0,
+            upstream: false,
+            key: None,
+            bounds: [0; BOUNDS],
+            count: 0,
+        }
+    }
+
+    /// Reads the line that starts at `start`, if it is a sample.
+    #[inline]
+    pub(crate) fn sample(&mut self, start: usize) -> Option<Sample<'t>> {
+        let from = match self.resume(start) {
+            Some(from) => from,
+            None => match self.name(start)? {
+                Head::Labels(from) => from,
+                Head::Value(from) => {
+                    return Some(Sample {
+                        end: tail(self.block, from)?,
+                        verdict: Verdict::Other,
+                    });
+                }
+            },
+        };
+        let mut clash = false;
+        let after = self.labels(start, from, &mut clash);
+        // A line that failed, or that repeats a label, must not be what the next one resumes from.
+        let end = after.and_then(|i| tail(self.block, i));
+        let (Some(end), false) = (end, clash) else {
+            self.len = 0;
+            return end.map(|end| Sample {
+                end,
+                verdict: self.clashing(),
+            });
+        };
+        self.start = start;
+        self.len = end - start;
+        let verdict = match self.key {
+            None => Verdict::Other,
+            Some(Key {
+                at,
+                labels: Some(labels),
+                ..
+            }) => Verdict::Enrich {
+                at: start + at,
+                labels,
+            },
+            Some(Key { empty: true, .. }) => Verdict::Other,
+            Some(_) => Verdict::Unknown,
+        };
+        Some(Sample { end, verdict })
+    }
+
+    /// A sample with a label of ours is left alone; one without a key was never meant.
+    fn clashing(&self) -> Verdict<'t> {
+        if self.key.is_some() {
+            Verdict::Labelled
+        } else {
+            Verdict::Other
+        }
+    }
+
+    /// Where to go on reading, if the line at `start` begins as the previous sample did.
+    #[inline]
+    fn resume(&mut self, start: usize) -> Option<usize> {
+        let previous = self.block.get(self.start..self.start + self.len)?;
+        let common = common_prefix(previous, self.block.get(start..)?);
+        while let Some(last) = self.count.checked_sub(1) {
+            let bound = *self.bounds.get(last)?;
+            if bound <= common {
+                self.count = last;
+                if self.key.is_some_and(|key| key.end > bound) {
+                    self.key = None;
+                }
+                return Some(start + bound);
+            }
+            self.count = last;
+        }
+        None
+    }
+
+    /// Reads the metric's name.
+    fn name(&mut self, start: usize) -> Option<Head> {
+        self.len = 0;
+        self.count = 0;
+        self.key = None;
+        let name = blanks(self.block, start);
+        let end = metric_name(self.block, name)?;
+        self.upstream = self.block.get(name..end)? == UPSTREAM_FAMILY;
+        let next = blanks(self.block, end);
+        if at(self.block, next) == b'{' {
+            Some(Head::Labels(next + 1))
+        } else {
+            (next > end).then_some(Head::Value(next))
+        }
+    }
+
+    /// Reads labels up to the closing brace, and returns the index after it.
+    #[inline]
+    fn labels(&mut self, start: usize, from: usize, clash: &mut bool) -> Option<usize> {
+        let block = self.block;
+        let mut i = from;
+        loop {
+            i = blanks(block, i);
+            if let Some(bound) = self.bounds.get_mut(self.count) {
+                *bound = i - start;
+                self.count += 1;
+            }
+            if at(block, i) == b'}' {
+                return Some(i + 1);
+            }
+            let name_end = label_name(block, i)?;
+            let equals = blanks(block, name_end);
+            if at(block, equals) != b'=' {
+                return None;
+            }
+            let opening = blanks(block, equals + 1);
+            let closing = quoted(block, opening)?;
+            match role(block.get(i..name_end)?, self.upstream) {
+                Role::Other => {}
+                Role::Key if self.key.is_none() => {
+                    let name = block.get(opening + 1..closing - 1)?;
+                    self.key = Some(Key {
+                        at: i - start,
+                        end: closing - start,
+                        labels: self.look_up(name),
+                        empty: name.is_empty(),
+                    });
+                }
+                Role::Key | Role::Ours => *clash = true,
+            }
+            i = blanks(block, closing);
+            match at(block, i) {
+                b',' => i += 1,
+                b'}' => return Some(i + 1),
+                _ => return None,
+            }
+        }
+    }
+
+    fn look_up(&self, name: &[u8]) -> Option<&'t [u8]> {
+        if self.upstream {
+            self.table.upstream(name)
+        } else {
+            self.table.service(name)
+        }
+    }
+}
+
+/// What follows a metric's name.
+enum Head {
+    Labels(usize),
+    Value(usize),
+}
+
+/// What a label is to us.
+enum Role {
+    /// It names the service or upstream.
+    Key,
+    /// We would add one of this name.
+    Ours,
+    Other,
+}
+
+#[inline]
+fn role(name: &[u8], upstream: bool) -> Role {
+    match name {
+        b"service" if upstream => Role::Ours,
+        b"service" => Role::Key,
+        b"upstream" if upstream => Role::Key,
+        b"namespace"
+        | b"kubernetes_apiversion"
+        | b"kubernetes_kind"
+        | b"kubernetes_name"
+        | b"kubernetes_namespace" => Role::Ours,
+        b"kong_service" if !upstream => Role::Ours,
+        _ => Role::Other,
+    }
+}
+
+/// Reads a sample from its value on, and returns the index after the line feed.
+#[inline]
+fn tail(block: &[u8], i: usize) -> Option<usize> {
+    let value_end = value(block, blanks(block, i))?;
+    if at(block, value_end) == b'\n' {
+        return Some(value_end + 1);
+    }
+    after_value(block, value_end)
+}
+
+/// Reads an optional timestamp and an optional exemplar.
+#[cold]
+fn after_value(block: &[u8], value_end: usize) -> Option<usize> {
+    let mut i = value_end;
+    for optional in [decimal, exemplar] {
+        let next = blanks(block, i);
+        match at(block, next) {
+            b'\n' => return Some(next + 1),
+            _ if next == i => return None,
+            _ => i = optional(block, next).unwrap_or(i),
+        }
+    }
+    let next = blanks(block, i);
+    (at(block, next) == b'\n').then_some(next + 1)
+}
+
+/// Reads an exemplar of OpenMetrics: `# {…} value`, and an optional timestamp.
+fn exemplar(block: &[u8], i: usize) -> Option<usize> {
+    if at(block, i) != b'#' {
+        return None;
+    }
+    let brace = blanks(block, i + 1);
+    if at(block, brace) != b'{' {
+        return None;
+    }
+    let end = exemplar_labels(block, brace + 1)?;
+    let value_end = value(block, blanks(block, end))?;
+    let timestamp = blanks(block, value_end);
+    if timestamp == value_end {
+        return Some(value_end);
+    }
+    Some(decimal(block, timestamp).unwrap_or(value_end))
+}
+
+fn exemplar_labels(block: &[u8], mut i: usize) -> Option<usize> {
+    loop {
+        i = blanks(block, i);
+        if at(block, i) == b'}' {
+            return Some(i + 1);
+        }
+        let equals = blanks(block, label_name(block, i)?);
+        if at(block, equals) != b'=' {
+            return None;
+        }
+        i = blanks(block, quoted(block, blanks(block, equals + 1))?);
+        match at(block, i) {
+            b',' => i += 1,
+            b'}' => return Some(i + 1),
+            _ => return None,
+        }
+    }
+}
+
+/// How many bytes `a` and `b` have in common from their start.
+#[inline]
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let (words_a, words_b) = (a.as_chunks::<32>().0, b.as_chunks::<32>().0);
+    let same = words_a
+        .iter()
+        .zip(words_b)
+        .take_while(|(a, b)| a == b)
+        .count()
+        * 32;
+    let rest = |s: &[u8]| s.get(same..).map_or(0, <[u8]>::len);
+    let limit = rest(a).min(rest(b)).min(32);
+    let (a, b) = (a.get(same..same + limit), b.get(same..same + limit));
+    same + a.zip(b).map_or(0, |(a, b)| {
+        a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    })
+}
