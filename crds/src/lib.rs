@@ -1,1 +1,55 @@
-//! tagalong's own kind, and the few fields read of Kong's and Gateway API's kinds
+//! tagalong's own kind, and the few fields read of Kong's and Gateway API's kinds.
+//!
+//! Every type here is *partial*: it holds what tagalong reads and nothing else, ignores fields that it does not know, and
+//! lets everything be absent that an API server may omit. What a person or another program wrote never fails to parse for
+//! the sake of a field that nobody here looks at. Whoever watches these kinds should still wrap them in
+//! [`kube::core::DeserializeGuard`], so that an object with a *wrong* type in a known field costs itself only.
+//!
+//! Most kinds are served in several versions, and which ones is known only at run time. So each type names its versions in
+//! order of preference ([`Kind::VERSIONS`]), and its kube `DynamicType` is the [`ApiResource`](kube::core::ApiResource)
+//! that discovery chose.
+
+mod core;
+mod gateway_api;
+mod ingress;
+mod kind;
+mod kong;
+mod kong_operator;
+mod lenient;
+mod metrics_extension;
+mod workloads;
+
+pub use self::{
+    core::{Container, ContainerPort, Pod, PodIp, PodSpec, PodStatus, Service},
+    gateway_api::{
+        BackendRef, Gateway, GatewayClass, GatewayClassSpec, GatewaySpec, GrpcRoute, HttpRoute,
+        ParametersRef, ParentRef, RouteRule, RouteSpec, RouteTimeouts, TcpRoute, TlsRoute,
+        UdpRoute,
+    },
+    ingress::{
+        BackendPort, BackendResource, HttpPath, HttpPaths, Ingress, IngressBackend, IngressClass,
+        IngressClassSpec, IngressRule, IngressSpec, ServiceBackend,
+    },
+    kind::Kind,
+    kong::{
+        ConfigFrom, FacadeBackend, FacadeSpec, KongClusterPlugin, KongPlugin, KongServiceFacade,
+        L4Backend, L4Rule, L4Spec, TcpIngress, UdpIngress,
+    },
+    kong_operator::{
+        ControlPlane, ControlPlaneSpec, ControlPlaneStatus, DataPlane, DataPlaneRef,
+        DataPlaneStatus, ExtensionRef, GatewayConfiguration, GatewayConfigurationSpec, NameRef,
+        Options, Translation, WatchNamespaces,
+    },
+    metrics_extension::{
+        CONDITION_READY, ControlPlaneRef, DataPlaneMetricsExtension, MatchName, MetricsConfig,
+        MetricsExtensionSpec, MetricsExtensionStatus, ServiceSelector, custom_resource_definition,
+    },
+    workloads::{DaemonSet, Deployment, StatefulSet, WorkloadSpec},
+};
+
+/// The group of Kong's operators, and of [`DataPlaneMetricsExtension`].
+pub const GATEWAY_OPERATOR: &str = "gateway-operator.konghq.com";
+/// The group of Kong's plugin kinds.
+pub const CONFIGURATION: &str = "configuration.konghq.com";
+/// The group of the Kubernetes Gateway API.
+pub const GATEWAY_API: &str = "gateway.networking.k8s.io";

@@ -1,0 +1,192 @@
+//! Gateway API: Gateways and routes.
+//!
+//! All kinds of route share their specification here: what differs between them (matches, filters) is not read.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{kind::kind, lenient::or_default};
+
+kind! {
+    /// A Gateway.
+    Gateway = namespaced "gateway.networking.k8s.io" / ["v1", "v1beta1"] "Gateway" "gateways" {
+        /// Its class.
+        #[serde(default)]
+        spec: GatewaySpec,
+    }
+}
+
+kind! {
+    /// A GatewayClass.
+    GatewayClass = cluster "gateway.networking.k8s.io" / ["v1", "v1beta1"] "GatewayClass" "gatewayclasses" {
+        /// Who implements the class.
+        #[serde(default)]
+        spec: GatewayClassSpec,
+    }
+}
+
+kind! {
+    /// An HTTPRoute.
+    HttpRoute = namespaced "gateway.networking.k8s.io" / ["v1", "v1beta1"] "HTTPRoute" "httproutes" {
+        /// Parents, host names and rules.
+        #[serde(default)]
+        spec: RouteSpec,
+    }
+}
+
+kind! {
+    /// A GRPCRoute.
+    GrpcRoute = namespaced "gateway.networking.k8s.io" / ["v1", "v1alpha2"] "GRPCRoute" "grpcroutes" {
+        /// Parents, host names and rules.
+        #[serde(default)]
+        spec: RouteSpec,
+    }
+}
+
+kind! {
+    /// A TCPRoute.
+    TcpRoute = namespaced "gateway.networking.k8s.io" / ["v1", "v1alpha2"] "TCPRoute" "tcproutes" {
+        /// Parents and rules.
+        #[serde(default)]
+        spec: RouteSpec,
+    }
+}
+
+kind! {
+    /// A TLSRoute.
+    TlsRoute = namespaced "gateway.networking.k8s.io" / ["v1", "v1alpha3", "v1alpha2"] "TLSRoute" "tlsroutes" {
+        /// Parents, host names and rules.
+        #[serde(default)]
+        spec: RouteSpec,
+    }
+}
+
+kind! {
+    /// A UDPRoute.
+    UdpRoute = namespaced "gateway.networking.k8s.io" / ["v1", "v1alpha2"] "UDPRoute" "udproutes" {
+        /// Parents and rules.
+        #[serde(default)]
+        spec: RouteSpec,
+    }
+}
+
+/// The class of a Gateway.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewaySpec {
+    /// The name of its GatewayClass.
+    #[serde(default)]
+    pub gateway_class_name: String,
+}
+
+/// Who implements a class, and with which parameters.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayClassSpec {
+    /// Such as `konghq.com/gateway-operator`.
+    #[serde(default)]
+    pub controller_name: String,
+    /// Kong's operators point to a GatewayConfiguration here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters_ref: Option<ParametersRef>,
+}
+
+/// The parameters of a class.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct ParametersRef {
+    /// API group.
+    #[serde(default)]
+    pub group: String,
+    /// Kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Name.
+    #[serde(default)]
+    pub name: String,
+    /// Namespace, for kinds that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// What is read of any route.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteSpec {
+    /// The Gateways (or other parents) that the route asks to be attached to.
+    #[serde(default, deserialize_with = "or_default")]
+    pub parent_refs: Vec<ParentRef>,
+    /// Host names, as written. TCP and UDP routes have none.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub hostnames: Vec<String>,
+    /// Rules, in order: Kong's names count them.
+    #[serde(default, deserialize_with = "or_default")]
+    pub rules: Vec<RouteRule>,
+}
+
+/// A parent that a route asks to be attached to.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct ParentRef {
+    /// API group; absent means Gateway API's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Kind; absent means `Gateway`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Name.
+    #[serde(default)]
+    pub name: String,
+    /// Namespace; absent means the route's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// One rule of a route.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteRule {
+    /// Where the rule's traffic may go.
+    #[serde(default, deserialize_with = "or_default")]
+    pub backend_refs: Vec<BackendRef>,
+    /// Timeouts; only HTTPRoutes have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<RouteTimeouts>,
+}
+
+/// One place where a rule's traffic may go.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct BackendRef {
+    /// API group; absent or empty means the core group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Kind; absent means `Service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Name.
+    #[serde(default)]
+    pub name: String,
+    /// Namespace; absent means the route's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Port number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
+    /// Share of the traffic. The API server writes 1 where a person wrote nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<i32>,
+    /// Filters of this backend: not understood, but two rules that differ in them are two Kong services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Value>,
+}
+
+/// Timeouts of a rule, in Gateway API's duration format (`500ms`, `1m30s`).
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteTimeouts {
+    /// For one request to a backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_request: Option<String>,
+}

@@ -1,0 +1,175 @@
+//! Kinds of Kong Gateway Operator 1.x and Kong Operator 2.x.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{kind::kind, lenient::or_default};
+
+kind! {
+    /// A ControlPlane. Version `v1beta1` is Kong Gateway Operator's, `v2beta1` Kong Operator's; the type reads both.
+    ControlPlane = namespaced "gateway-operator.konghq.com" / ["v2beta1", "v1beta1"] "ControlPlane" "controlplanes" {
+        /// Which DataPlane it drives, and how.
+        #[serde(default)]
+        spec: ControlPlaneSpec,
+        /// What Kong's operator says.
+        #[serde(default, deserialize_with = "or_default")]
+        status: ControlPlaneStatus,
+    }
+}
+
+kind! {
+    /// A DataPlane.
+    DataPlane = namespaced "gateway-operator.konghq.com" / ["v1beta1"] "DataPlane" "dataplanes" {
+        /// What Kong's operator says.
+        #[serde(default, deserialize_with = "or_default")]
+        status: DataPlaneStatus,
+    }
+}
+
+kind! {
+    /// A GatewayConfiguration: what Kong's operator makes ControlPlanes and DataPlanes of.
+    GatewayConfiguration = namespaced "gateway-operator.konghq.com" / ["v2beta1", "v1beta1"]
+        "GatewayConfiguration" "gatewayconfigurations" {
+        /// Extensions.
+        #[serde(default)]
+        spec: GatewayConfigurationSpec,
+    }
+}
+
+/// What is read of a ControlPlane's specification.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlPlaneSpec {
+    /// The DataPlane: a name in `v1beta1`, an object in `v2beta1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataplane: Option<DataPlaneRef>,
+    /// Extensions; among them ours.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub extensions: Vec<ExtensionRef>,
+    /// The class of Ingresses that it serves. Kong Gateway Operator 1.x stores it and does not heed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress_class: Option<String>,
+    /// Which namespaces it watches; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_namespaces: Option<WatchNamespaces>,
+    /// How it names Kong services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Translation>,
+}
+
+/// How a ControlPlane names its DataPlane.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum DataPlaneRef {
+    /// `v1beta1`: by name, in its own namespace.
+    Name(String),
+    /// `v2beta1`: by reference, or through its owner and [`ControlPlaneStatus::data_plane`].
+    Ref {
+        /// `ref` or `managedByOwner`.
+        #[serde(default)]
+        r#type: String,
+        /// The name, for `ref`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        r#ref: Option<NameRef>,
+    },
+}
+
+/// A name in the namespace of the object that holds it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct NameRef {
+    /// The name.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A reference to an extension.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct ExtensionRef {
+    /// API group; absent means `gateway-operator.konghq.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Name.
+    #[serde(default)]
+    pub name: String,
+    /// Namespace; absent means that of the object which holds the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// Which namespaces a ControlPlane watches.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct WatchNamespaces {
+    /// `all`, `own` or `list`.
+    #[serde(default)]
+    pub r#type: String,
+    /// The namespaces, for `list`; its own always counts.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub list: Vec<String>,
+}
+
+/// How a ControlPlane names Kong services.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Translation {
+    /// `enabled` or `disabled`.
+    #[serde(
+        default,
+        rename = "combinedServicesFromDifferentHTTPRoutes",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub combined: Option<String>,
+}
+
+/// What Kong's operator says of a ControlPlane.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlPlaneStatus {
+    /// The DataPlane that it found through its owner (`managedByOwner`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_plane: Option<NameRef>,
+}
+
+/// What Kong's operator says of a DataPlane.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct DataPlaneStatus {
+    /// The value of the label `gateway-operator.konghq.com/selector` on its pods: a UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+}
+
+/// What is read of a GatewayConfiguration.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayConfigurationSpec {
+    /// Extensions of ControlPlane and DataPlane together (Kong Gateway Operator from 1.5, Kong Operator).
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub extensions: Vec<ExtensionRef>,
+    /// Options of ControlPlanes (`v1beta1`: with extensions).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_plane_options: Option<Options>,
+}
+
+/// What is read of a ControlPlane's options.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Options {
+    /// Extensions.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub extensions: Vec<ExtensionRef>,
+}

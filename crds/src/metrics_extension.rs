@@ -1,0 +1,214 @@
+//! DataPlaneMetricsExtension, as Kong published it, and what tagalong adds: conditions, columns and a short name.
+//!
+//! The schema accepts whatever Kong's own schemas of the kind (Gateway Operator 1.2 to Kong Operator 2.x) accept, so that
+//! replacing Kong's CRD with this one leaves no stored object invalid. That is why it has no validation rules (CEL) beyond
+//! those: an object that Kong took must not become one that can no longer be updated.
+
+#![allow(clippy::duplicated_attributes, reason = "several printer columns are strings")]
+
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+        CustomResourceDefinition, JSONSchemaProps,
+    },
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+use kube::{CustomResource, CustomResourceExt};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::{kind::kind, lenient::or_default};
+
+/// The condition that sums up all others.
+pub const CONDITION_READY: &str = "Ready";
+
+kind! {
+    /// Which Services' metrics an attached DataPlane collects and enriches.
+    DataPlaneMetricsExtension = namespaced "gateway-operator.konghq.com" / ["v1alpha1"]
+        "DataPlaneMetricsExtension" "dataplanemetricsextensions" {
+        /// What is wanted. Kong's schema allows an object without it.
+        #[serde(default, deserialize_with = "or_default")]
+        spec: MetricsExtensionSpec,
+        /// What was found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<MetricsExtensionStatus>,
+    }
+}
+
+/// What is wanted of an extension: which metrics, of which Services.
+// The derived root type is used for nothing but the schema: it would refuse an object without `spec`.
+#[derive(
+    Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema, CustomResource,
+)]
+#[kube(
+    group = "gateway-operator.konghq.com",
+    version = "v1alpha1",
+    kind = "DataPlaneMetricsExtension",
+    root = "Published",
+    plural = "dataplanemetricsextensions",
+    namespaced,
+    status = "MetricsExtensionStatus",
+    shortname = "dpme",
+    category = "kong",
+    doc = "DataPlaneMetricsExtension names the Services whose metrics a ControlPlane's DataPlane collects, and which metrics.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        priority = 1,
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "ControlPlane",
+        type_ = "string",
+        json_path = ".status.controlPlaneRef.name"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsExtensionSpec {
+    /// Which metrics are collected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<MetricsConfig>,
+    /// Which Services' metrics are collected.
+    #[serde(default, deserialize_with = "or_default")]
+    pub service_selector: ServiceSelector,
+}
+
+/// Which metrics Kong's prometheus plugin collects.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "the published fields")]
+pub struct MetricsConfig {
+    /// Bytes in and out, for each consumer, service and route (the plugin's `bandwidth_metrics`).
+    #[serde(default, deserialize_with = "or_default")]
+    pub bandwidth: bool,
+    /// Latencies of Kong and of upstreams (the plugin's `latency_metrics`).
+    #[serde(default, deserialize_with = "or_default")]
+    pub latency: bool,
+    /// Requests by status code (the plugin's `status_code_metrics`).
+    #[serde(default, deserialize_with = "or_default")]
+    pub status_code: bool,
+    /// Health of upstreams' targets (the plugin's `upstream_health_metrics`).
+    #[serde(default, deserialize_with = "or_default")]
+    pub upstream_health: bool,
+}
+
+/// Services, by name, in the namespace of the ControlPlane that the extension is attached to.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceSelector {
+    /// The Services.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub match_names: Vec<MatchName>,
+}
+
+/// One Service.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub struct MatchName {
+    /// The name of the Service.
+    pub name: String,
+}
+
+/// What was found of an extension.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsExtensionStatus {
+    /// The ControlPlane that the extension is attached to; absent when it is attached to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_plane_ref: Option<ControlPlaneRef>,
+    /// How the extension fares.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+    /// The generation of the object that was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+/// A ControlPlane.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+pub struct ControlPlaneRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// The definition to install.
+#[must_use]
+pub fn custom_resource_definition() -> CustomResourceDefinition {
+    let mut definition = Published::crd();
+    for version in &mut definition.spec.versions {
+        if let Some(schema) = version
+            .schema
+            .as_mut()
+            .and_then(|schema| schema.open_api_v3_schema.as_mut())
+        {
+            schema.title = None;
+            as_published(schema);
+        }
+    }
+    definition
+}
+
+// What the derived schema has otherwise than Kong's: there `spec` is optional and `serviceSelector` is required without a
+// default, and nothing is nullable (the API server drops a `null` of a field that has a default and refuses others).
+fn as_published(schema: &mut JSONSchemaProps) {
+    let properties = schema.properties.get_or_insert_default();
+    if let Some(selector) = properties.get_mut("serviceSelector") {
+        selector.default = None;
+        schema.required = Some(vec!["serviceSelector".to_owned()]);
+    } else if properties.contains_key("spec") {
+        schema.required = None;
+    }
+    schema.nullable = None;
+    for property in properties.values_mut() {
+        as_published(property);
+    }
+    if properties.is_empty() {
+        schema.properties = None;
+    }
+}
+
+// Kubernetes' own conditions, with the limits that its API conventions name.
+fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+                "message": {"type": "string", "maxLength": 32768},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
+                "reason": {
+                    "type": "string", "minLength": 1, "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+                },
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "type": {"type": "string", "maxLength": 316}
+            }
+        },
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"]
+    })
+}
