@@ -4,7 +4,10 @@
 //! replacing Kong's CRD with this one leaves no stored object invalid. That is why it has no validation rules (CEL) beyond
 //! those: an object that Kong took must not become one that can no longer be updated.
 
-#![allow(clippy::duplicated_attributes, reason = "several printer columns are strings")]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "several printer columns are strings"
+)]
 
 use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::{

@@ -1,5 +1,7 @@
 //! The definition in the tree is the code's, and accepts what users of Kong's own definition have stored.
 
+#![allow(clippy::expect_used, reason = "a test may fail so")]
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps,
 };
