@@ -28,17 +28,19 @@ const COLON: u8 = 4;
 
 const CLASS: [u8; 256] = {
     let mut class = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        class[byte] = match byte as u8 {
+    let mut byte = 0_u8;
+    loop {
+        class[byte as usize] = match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => NAME,
             b'0'..=b'9' => DIGIT,
             b':' => COLON,
             _ => 0,
         };
+        if byte == u8::MAX {
+            break class;
+        }
         byte += 1;
     }
-    class
 };
 
 #[inline]

@@ -22,10 +22,7 @@ fn rewrite_with(options: Options, text: &str) -> (String, Stats) {
     let mut out = Vec::new();
     rewriter.push(&table, text.as_bytes(), &mut out);
     rewriter.finish(&table, &mut out);
-    (
-        String::from_utf8(out).expect("valid UTF-8 stays valid"),
-        rewriter.stats(),
-    )
+    (String::from_utf8_lossy(&out).into_owned(), rewriter.stats())
 }
 
 fn rewrite(text: &str) -> (String, Stats) {
