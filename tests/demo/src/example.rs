@@ -1,0 +1,96 @@
+//! The published example, and the label table it stands for.
+//!
+//! Until an operator can be asked, the names are computed here, by the rule of Kong Ingress Controller for an
+//! HTTPRoute: rule *i* of route *r* in namespace *n* is the Kong service, and upstream, `httproute.n.r.i`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::Failure;
+
+/// A Kubernetes Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What the example says about names.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Kong service name to the one Service it stands for.
+    pub services: BTreeMap<String, Service>,
+    /// Kong service names whose traffic is split, and over whom: they get no labels.
+    pub split: BTreeMap<String, Vec<String>>,
+}
+
+/// The table of the example that lies in this source tree.
+pub fn table() -> Result<Table, Failure> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/published-example");
+    let mut table = Table::default();
+    for file in ["gateway.yaml", "multi-backend-route.yaml"] {
+        let path = folder.join(file);
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| named(&error))?;
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(&text).map_err(|error| named(&error))?;
+        for document in documents
+            .iter()
+            .filter(|document| document["kind"] == "HTTPRoute")
+        {
+            table
+                .add(document)
+                .ok_or_else(|| named(&"an HTTPRoute without a name or rules"))?;
+        }
+    }
+    Ok(table)
+}
+
+impl Table {
+    fn add(&mut self, route: &Value) -> Option<()> {
+        let route_name = route["metadata"]["name"].as_str()?;
+        let namespace = route["metadata"]["namespace"].as_str().unwrap_or("default");
+        for (index, rule) in route["spec"]["rules"].as_array()?.iter().enumerate() {
+            let kong = format!("httproute.{namespace}.{route_name}.{index}");
+            let backends: Vec<&str> = rule["backendRefs"]
+                .as_array()?
+                .iter()
+                .filter_map(|backend| backend["name"].as_str())
+                .collect();
+            if let [one] = backends[..] {
+                let service = Service {
+                    namespace: namespace.to_owned(),
+                    name: one.to_owned(),
+                };
+                self.services.insert(kong, service);
+            } else {
+                self.split
+                    .insert(kong, backends.into_iter().map(str::to_owned).collect());
+            }
+        }
+        Some(())
+    }
+
+    /// Writes it as the SNAPSHOT message that a sidecar reads from `--labels-file`.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
+        let names: BTreeMap<_, _> = self
+            .services
+            .iter()
+            .map(|(kong, service)| {
+                (
+                    kong,
+                    json!({ "namespace": service.namespace, "name": service.name }),
+                )
+            })
+            .collect();
+        let snapshot =
+            json!({ "type": "SNAPSHOT", "version": 1, "services": names, "upstreams": names });
+        let path = folder.join("labels.json");
+        std::fs::write(&path, format!("{snapshot}\n"))?;
+        Ok(path)
+    }
+}
