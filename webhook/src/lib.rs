@@ -1,1 +1,18 @@
-//! Puts the sidecar into each marked DataPlane PodTemplateSpec
+//! Puts the sidecar into each marked DataPlane, and into Kong's Deployments, DaemonSets and StatefulSets.
+//!
+//! [`inject`] is the whole of it: an object in, a JSON Patch out, nothing asked of anybody. What stands around it
+//! reads and writes `AdmissionReview`s and serves them over TLS.
+//!
+//! The result depends on the user's part of the object alone: what an earlier version of tagalong put there is taken
+//! out before anything is put in. So an operator that patches the sidecar away gets the same bytes back in the same
+//! request, and the API server sees no change at all.
+
+mod image;
+mod inject;
+pub mod names;
+mod quantity;
+mod resources;
+mod settings;
+
+pub use self::inject::{Outcome, Refusal, Verdict, inject};
+pub use self::settings::{PullPolicy, Settings};

@@ -1,0 +1,227 @@
+//! An object in, a JSON Patch out.
+
+mod kind;
+mod listen;
+mod marker;
+mod overrides;
+mod pod;
+mod ports;
+mod refusal;
+mod sidecar;
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{Patch, PatchOperation};
+use serde_json::{Value, json};
+
+use self::kind::Kind;
+use self::marker::Marker;
+use self::overrides::Overrides;
+use self::pod::Pod;
+pub use self::refusal::Refusal;
+use crate::Settings;
+use crate::names::{ENABLED, INJECT_LABEL};
+
+/// What becomes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has the sidecar, as these settings want it.
+    Injected,
+    /// It had the sidecar and no longer asks for it.
+    Removed,
+    /// It neither asks for the sidecar nor has it, or is being deleted.
+    Untouched,
+    /// A blue/green promotion is under way, in which Kong's operators allow no change of spec. The sidecar stays as it
+    /// is until a later update.
+    Deferred,
+    /// It asks for the sidecar and cannot have it. A sidecar that it had is taken out, so that the outcome does not
+    /// depend on what was there before.
+    Refused(Refusal),
+}
+
+/// The answer for one object.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What becomes of the object.
+    pub verdict: Verdict,
+    /// The change that brings it about. Empty when nothing is to change.
+    pub patch: Patch,
+    /// What the person who applies the object should read.
+    pub warnings: Vec<String>,
+}
+
+impl Outcome {
+    fn unchanged(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            patch: Patch::default(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Decides about `object`, a DataPlane or workload as the API server sent it, and about `old`, what it was before if
+/// it is being updated.
+///
+/// The same arguments give the same bytes, and an object to which the patch was applied gives an empty one.
+#[must_use]
+pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outcome {
+    let wanted = object
+        .pointer("/metadata/labels")
+        .and_then(|labels| labels.get(INJECT_LABEL))
+        == Some(&Value::from(ENABLED));
+    if object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|time| !time.is_null())
+    {
+        return Outcome::unchanged(Verdict::Untouched);
+    }
+    let found = Kind::of(object).ok_or(Refusal::Kind).and_then(|kind| {
+        Ok((
+            kind,
+            object
+                .pointer(kind.template())
+                .ok_or(Refusal::NoTemplate(kind.template_name()))?,
+        ))
+    });
+    let (kind, template) = match found {
+        Ok(found) => found,
+        Err(refusal) if wanted => {
+            let warnings = vec![refused(&refusal)];
+            return Outcome {
+                warnings,
+                ..Outcome::unchanged(Verdict::Refused(refusal))
+            };
+        }
+        Err(_) => return Outcome::unchanged(Verdict::Untouched),
+    };
+
+    let mut warnings = Vec::new();
+    let base = marker::removed(template);
+    let (desired, verdict) = if let Some(before) = held_by_promotion(kind, old, &base) {
+        (before.clone(), Verdict::Deferred)
+    } else if wanted {
+        match added(&base, kind, object, settings, &mut warnings) {
+            Ok(desired) => (desired, Verdict::Injected),
+            Err(refusal) => {
+                warnings.push(refused(&refusal));
+                (base, Verdict::Refused(refusal))
+            }
+        }
+    } else if base == *template {
+        (base, Verdict::Untouched)
+    } else {
+        warnings.push("the sidecar is taken out, because the object does not ask for it; its pods are replaced".to_owned());
+        (base, Verdict::Removed)
+    };
+    Outcome {
+        patch: difference(kind.template(), template, &desired),
+        verdict,
+        warnings,
+    }
+}
+
+fn refused(refusal: &Refusal) -> String {
+    format!("no sidecar: {refusal}")
+}
+
+/// The pod template with the sidecar, made from one without.
+fn added(
+    base: &Value,
+    kind: Kind,
+    object: &Value,
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<Value, Refusal> {
+    if kind == Kind::Workload && kind::owned_by_data_plane(object) {
+        return Err(Refusal::OwnedByDataPlane);
+    }
+    let pod = Pod::read(base)?;
+    let proxy = pod.proxy(kind)?;
+    pod.names_are_free()?;
+    let overrides = Overrides::read(object, settings, warnings);
+    let kong = listen::status(kind, proxy)?;
+    ports::free(overrides.listen_port, kind, &pod, proxy)?;
+    if pod.host_network {
+        warnings.push(format!(
+            "the pod is on the host's network: the sidecar listens on port {} of each node",
+            overrides.listen_port
+        ));
+    }
+
+    let mut template = base.clone();
+    let mut marker = Marker::default();
+    let container = sidecar::container(&overrides, settings, &kong.url, kong.ipv6);
+    // Last of the init containers: the user's own have done their work, or run, when it starts; and it runs before
+    // Kong does. Never the first of the containers: Kong's CRD checks `containers[0]` only if that is `proxy`.
+    let containers = if settings.native {
+        "/spec/initContainers"
+    } else {
+        "/spec/containers"
+    };
+    append(&mut template, &mut marker, containers, container);
+    append(
+        &mut template,
+        &mut marker,
+        "/spec/volumes",
+        sidecar::volume(),
+    );
+
+    marker.make(&mut template, "/metadata", json!({}));
+    if let Some(Value::Object(annotations)) =
+        marker.make(&mut template, "/metadata/annotations", json!({}))
+    {
+        if settings.scrape_annotations {
+            let ours = sidecar::scrape_annotations(overrides.listen_port);
+            if let Some((name, _)) = ours
+                .iter()
+                .find(|(name, _)| annotations.contains_key(*name))
+            {
+                warnings.push(format!("the pod template has annotation {name} of its own, so none of prometheus.io/* is added"));
+            } else {
+                for (name, value) in ours {
+                    marker.annotate(annotations, name, value);
+                }
+            }
+        }
+        marker.write(annotations);
+    }
+    Ok(template)
+}
+
+fn append(template: &mut Value, marker: &mut Marker, path: &str, item: Value) {
+    if let Some(Value::Array(list)) = marker.make(template, path, json!([])) {
+        list.push(item);
+    }
+}
+
+/// The pod template as it was, if a promotion is under way and the user's part of it stays as it was.
+///
+/// The rule is the DataPlane CRD's: "DataPlane spec cannot be updated when promotion is in progress". Adding or
+/// changing anything here would turn down a request that is none of our business.
+fn held_by_promotion<'a>(kind: Kind, old: Option<&'a Value>, base: &Value) -> Option<&'a Value> {
+    let old = old.filter(|_| kind == Kind::DataPlane)?;
+    let conditions = old.pointer("/status/rollout/conditions")?.as_array()?;
+    let promoting = conditions.iter().any(|condition| {
+        condition.get("type") == Some(&json!("RolledOut"))
+            && condition.get("reason") == Some(&json!("PromotionInProgress"))
+    });
+    let before = old.pointer(kind.template())?;
+    (promoting && marker::removed(before) == *base).then_some(before)
+}
+
+/// The patch that makes `template`, which is at `path`, into `desired`.
+fn difference(path: &str, template: &Value, desired: &Value) -> Patch {
+    let mut patch = json_patch::diff(template, desired);
+    // The paths of `Kind::template` are pointers; an empty one would only be refused by the API server.
+    let prefix = PointerBuf::parse(path).unwrap_or_default();
+    for operation in &mut patch.0 {
+        let (PatchOperation::Add(json_patch::AddOperation { path, .. })
+        | PatchOperation::Remove(json_patch::RemoveOperation { path })
+        | PatchOperation::Replace(json_patch::ReplaceOperation { path, .. })) = operation
+        else {
+            continue;
+        };
+        *path = prefix.concat(path);
+    }
+    patch
+}

@@ -1,0 +1,128 @@
+//! What was put into a pod template, so that it can be taken out again without a trace.
+//!
+//! Containers, ports and volumes are known by their name. What their names do not tell stands in the annotation
+//! [`MARKER`]: which of the lists were not there before, and which annotations were added.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::names::{MARKER, SIDECAR};
+
+/// The lists and maps of a pod template that may have to be made first. Children stand before their parents.
+const MADE: [&str; 4] = [
+    "/metadata/annotations",
+    "/metadata",
+    "/spec/initContainers",
+    "/spec/volumes",
+];
+
+/// The value of [`MARKER`].
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Marker {
+    /// Which of [`MADE`] were not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    absent: Vec<String>,
+    /// Which of [`MADE`] were `null`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    null: Vec<String>,
+    /// The other annotations that were added.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+impl Marker {
+    /// The list or map at `path`, made if need be; `None` when something else is there.
+    pub(super) fn make<'a>(
+        &mut self,
+        template: &'a mut Value,
+        path: &str,
+        empty: Value,
+    ) -> Option<&'a mut Value> {
+        let (parent, key) = path.rsplit_once('/')?;
+        let parent = template.pointer_mut(parent)?.as_object_mut()?;
+        match parent.get(key) {
+            None => self.absent.push(path.to_owned()),
+            Some(Value::Null) => self.null.push(path.to_owned()),
+            Some(_) => return parent.get_mut(key),
+        }
+        parent.insert(key.to_owned(), empty);
+        parent.get_mut(key)
+    }
+
+    /// Adds an annotation that removal shall take out again.
+    pub(super) fn annotate(
+        &mut self,
+        annotations: &mut Map<String, Value>,
+        name: &str,
+        value: String,
+    ) {
+        annotations.insert(name.to_owned(), Value::String(value.clone()));
+        self.annotations.insert(name.to_owned(), value);
+    }
+
+    /// Writes itself into the pod template's annotations.
+    pub(super) fn write(&self, annotations: &mut Map<String, Value>) {
+        // A struct of strings can always be written as JSON.
+        let value = serde_json::to_string(self).unwrap_or_default();
+        annotations.insert(MARKER.to_owned(), Value::String(value));
+    }
+
+    fn read(template: &Value) -> Option<Self> {
+        let marker = template.pointer("/metadata/annotations")?.get(MARKER)?;
+        // A marker that somebody broke still says that the sidecar is ours.
+        Some(
+            marker
+                .as_str()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or_default(),
+        )
+    }
+}
+
+/// The pod template without anything of ours: what the user wrote.
+pub(super) fn removed(template: &Value) -> Value {
+    let mut base = template.clone();
+    let Some(marker) = Marker::read(template) else {
+        return base;
+    };
+    for list in ["/spec/containers", "/spec/initContainers", "/spec/volumes"] {
+        if let Some(Value::Array(list)) = base.pointer_mut(list) {
+            list.retain(|item| item.get("name").and_then(Value::as_str) != Some(SIDECAR));
+        }
+    }
+    if let Some(Value::Object(annotations)) = base.pointer_mut("/metadata/annotations") {
+        annotations.remove(MARKER);
+        for (name, value) in &marker.annotations {
+            // Whoever gave it another value since has made it theirs.
+            if annotations.get(name).and_then(Value::as_str) == Some(value) {
+                annotations.remove(name);
+            }
+        }
+    }
+    for path in MADE {
+        unmake(&mut base, path, &marker);
+    }
+    base
+}
+
+fn unmake(template: &mut Value, path: &str, marker: &Marker) {
+    let Some((parent, key)) = path.rsplit_once('/') else {
+        return;
+    };
+    let Some(Value::Object(parent)) = template.pointer_mut(parent) else {
+        return;
+    };
+    let empty = match parent.get(key) {
+        Some(Value::Array(list)) => list.is_empty(),
+        Some(Value::Object(map)) => map.is_empty(),
+        _ => false,
+    };
+    let named = |paths: &[String]| paths.iter().any(|named| named == path);
+    if empty && named(&marker.absent) {
+        parent.remove(key);
+    } else if empty && named(&marker.null) {
+        parent.insert(key.to_owned(), Value::Null);
+    }
+}

@@ -1,0 +1,51 @@
+//! Why an object that asks for the sidecar does not get it.
+
+use crate::names;
+
+/// Each text says what is wrong and what to do, and becomes a warning to whoever applies the object. Kubernetes wants
+/// a warning within 256 characters, hence the brevity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Neither DataPlane nor Deployment, DaemonSet or StatefulSet.
+    #[error("not a DataPlane, Deployment, DaemonSet or StatefulSet")]
+    Kind,
+    /// The object has no pod template to add to.
+    #[error("there is no {0}; Kong's operators demand one with an image on container `proxy`")]
+    NoTemplate(&'static str),
+    /// A part of the pod template is not of the type that Kubernetes wants.
+    #[error("{0} of the pod template is not what Kubernetes expects there")]
+    Malformed(&'static str),
+    /// No container is recognised as Kong.
+    #[error("no container of the pod template is named `proxy`, so none is known to be Kong")]
+    NoProxy,
+    /// The names of what we add are taken by something that is not ours.
+    #[error("the pod template has a {0} named `{name}` of its own; rename it", name = names::SIDECAR)]
+    NameTaken(&'static str),
+    /// Kong's status listener, where its metrics are, is off.
+    #[error("KONG_STATUS_LISTEN is `off`, so Kong has no /metrics to read; set it to 0.0.0.0:8100")]
+    StatusOff,
+    /// A workload without an operator says nothing of the status listener.
+    #[error("container `{0}` does not set KONG_STATUS_LISTEN; set it to 0.0.0.0:8100")]
+    StatusUnset(String),
+    /// The variable comes from elsewhere.
+    #[error(
+        "KONG_STATUS_LISTEN comes from elsewhere (valueFrom) and cannot be read here; set its value in place"
+    )]
+    StatusElsewhere,
+    /// No address in it can be read from within the pod.
+    #[error("no address in KONG_STATUS_LISTEN can be scraped: `{0}`; set it to 0.0.0.0:8100")]
+    StatusUnusable(String),
+    /// Something in the pod listens on the sidecar's port.
+    #[error("port {port} is taken by {by}; choose another by annotation {annotation}", annotation = names::PORT_ANNOTATION)]
+    PortTaken {
+        /// The sidecar's port.
+        port: u16,
+        /// Who has it.
+        by: String,
+    },
+    /// The workload belongs to a DataPlane.
+    #[error(
+        "it belongs to a DataPlane, whose operator would take the sidecar out again; label the DataPlane instead"
+    )]
+    OwnedByDataPlane,
+}

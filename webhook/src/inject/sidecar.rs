@@ -1,0 +1,100 @@
+//! The container and the volume that are added.
+//!
+//! Whatever the API server would fill in is written out (`SetDefaults_*` of Kubernetes' `pkg/apis/core/v1`), so that
+//! an operator that defaults one copy and compares it with the other finds no difference.
+
+use serde_json::{Value, json};
+
+use super::overrides::Overrides;
+use crate::names::{AUDIENCE, CA_CONFIG_MAP, CA_KEY, SIDECAR};
+use crate::settings::PullPolicy;
+use crate::{Settings, image};
+
+/// Where the volume is mounted.
+const MOUNT: &str = "/var/run/tagalong";
+/// The name of the token's file in it.
+const TOKEN: &str = "token";
+/// A user that the image need not know, and that is not root.
+const USER: u32 = 65532;
+
+/// The sidecar. It has no readiness or startup probe: it must never be the reason why Kong gets no traffic. Its
+/// liveness probe gives it two minutes, so that only a process that will not recover is restarted.
+pub(super) fn container(
+    overrides: &Overrides,
+    settings: &Settings,
+    kong_url: &str,
+    ipv6: bool,
+) -> Value {
+    let port = overrides.listen_port;
+    let address = if ipv6 { "[::]" } else { "0.0.0.0" };
+    let pull_policy = settings.pull_policy.map_or_else(
+        || image::default_pull_policy(&overrides.image),
+        PullPolicy::as_str,
+    );
+    let mut container = json!({
+        "name": SIDECAR,
+        "image": overrides.image,
+        "imagePullPolicy": pull_policy,
+        "args": [
+            format!("--listen={address}:{port}"),
+            format!("--kong-metrics-url={kong_url}"),
+            format!("--labels-url={}", settings.labels_url),
+            format!("--token-file={MOUNT}/{TOKEN}"),
+            format!("--ca-file={MOUNT}/{CA_KEY}"),
+        ],
+        "env": [{
+            "name": "TAGALONG_POD_UID",
+            "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}},
+        }],
+        "ports": [{"name": SIDECAR, "containerPort": port, "protocol": "TCP"}],
+        "resources": overrides.resources,
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": port, "scheme": "HTTP"},
+            "initialDelaySeconds": 10,
+            "timeoutSeconds": 5,
+            "periodSeconds": 20,
+            "successThreshold": 1,
+            "failureThreshold": 6,
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+            "runAsGroup": USER,
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [{"name": SIDECAR, "mountPath": MOUNT, "readOnly": true}],
+    });
+    if settings.native {
+        container["restartPolicy"] = json!("Always");
+    }
+    container
+}
+
+/// The token with which the sidecar names its pod to the operator, and the CA by which it knows the operator. Both in
+/// one volume; the ConfigMap is optional, so that a pod starts before the operator has written it.
+pub(super) fn volume() -> Value {
+    json!({
+        "name": SIDECAR,
+        "projected": {
+            "defaultMode": 420,
+            "sources": [
+                {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": 3600, "path": TOKEN}},
+                {"configMap": {"name": CA_CONFIG_MAP, "items": [{"key": CA_KEY, "path": CA_KEY}], "optional": true}},
+            ],
+        },
+    })
+}
+
+/// What a Prometheus that finds its targets by annotation wants to read.
+pub(super) fn scrape_annotations(port: u16) -> [(&'static str, String); 3] {
+    [
+        ("prometheus.io/path", "/metrics".to_owned()),
+        ("prometheus.io/port", port.to_string()),
+        ("prometheus.io/scrape", "true".to_owned()),
+    ]
+}

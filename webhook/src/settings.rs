@@ -1,0 +1,86 @@
+//! What an installation decides about the sidecar.
+
+use serde_json::Value;
+
+use crate::{image, names, resources};
+
+/// Everything that [`inject`](crate::inject()) knows apart from the object. All replicas of the webhook must be given the
+/// same, or the sidecar would change with the replica that answers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The sidecar's image.
+    pub image: String,
+    /// Its pull policy; `None` is what the API server would choose for the image.
+    pub pull_policy: Option<PullPolicy>,
+    /// Where the operator pushes label tables: `https://…/v1/labels`.
+    pub labels_url: String,
+    /// The port that the sidecar listens on.
+    pub listen_port: u16,
+    /// The container's `resources`, as [`Settings::resources`] checked them.
+    pub resources: Value,
+    /// Whether the sidecar is a native one (an init container with `restartPolicy: Always`, Kubernetes 1.29 and
+    /// later, KEP-753) or an ordinary container.
+    pub native: bool,
+    /// Whether to add the `prometheus.io/*` annotations, for a Prometheus that finds its targets by them.
+    pub scrape_annotations: bool,
+}
+
+impl Settings {
+    /// Settings with every default.
+    #[must_use]
+    pub fn new(image: impl Into<String>, labels_url: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            pull_policy: None,
+            labels_url: labels_url.into(),
+            listen_port: names::LISTEN_PORT,
+            resources: resources::defaults(),
+            native: true,
+            scrape_annotations: false,
+        }
+    }
+
+    /// Reads the value of a setting that holds `resources` as a JSON object.
+    ///
+    /// # Errors
+    /// It is none, or asks for what a sidecar cannot have.
+    pub fn resources(text: &str) -> Result<Value, String> {
+        resources::parse(text)
+    }
+
+    /// Reads the value of a setting that holds an image.
+    ///
+    /// # Errors
+    /// It cannot be an image reference.
+    pub fn image(text: &str) -> Result<String, String> {
+        if image::valid(text) {
+            Ok(text.to_owned())
+        } else {
+            Err("is no image reference".to_owned())
+        }
+    }
+}
+
+/// `imagePullPolicy` of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum PullPolicy {
+    /// Ask the registry at each start.
+    Always,
+    /// Ask the registry when the node has no such image.
+    IfNotPresent,
+    /// Never ask a registry.
+    Never,
+}
+
+impl PullPolicy {
+    /// As Kubernetes writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
+}
