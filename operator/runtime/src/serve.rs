@@ -47,6 +47,23 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// Ends a connection whatever it is doing: found among each request's extensions. For a peer that
+/// does not read, since an answer that is not read cannot end.
+#[derive(Clone, Debug, Default)]
+pub struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    /// Ends the connection.
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
+
+    /// Resolves once the connection is to end.
+    pub async fn requested(&self) {
+        self.0.notified().await;
+    }
+}
+
 /// A port that cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}")]
@@ -181,10 +198,11 @@ where
     B::Data: Send,
     B::Error: Into<Failure>,
 {
-    let first = Arc::new(Notify::new());
+    let (first, hangup) = (Arc::new(Notify::new()), Hangup::default());
     let service = service_fn(|mut request: Request<Incoming>| {
         first.notify_one();
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(hangup.clone());
         let answer = handler(request);
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
@@ -209,9 +227,13 @@ where
     }
     tokio::select! {
         ended = connection.as_mut() => return ended,
+        () = hangup.requested() => return Err("hung up".into()),
         () = drain.begun() => connection.as_mut().graceful_shutdown(),
     }
-    connection.await
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = hangup.requested() => Err("hung up".into()),
+    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,26 @@ async fn silence_and_half_a_request_are_cut_off() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_read_can_be_hung_up_on() {
+    let server = bound().await;
+    let (address, (trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(
+        |request: Request<Incoming>| async move {
+            let hangup = request.extensions().get::<Hangup>().expect("a hangup");
+            hangup.now();
+            std::future::pending::<Response<http_body_util::Full<bytes::Bytes>>>().await
+        },
+        drain,
+    ));
+    let answer = exchange(address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(answer, "");
+    assert!(
+        trigger.drain(WAIT).await,
+        "nothing is left of the connection"
+    );
+}
+
+#[tokio::test]
 async fn a_request_under_way_survives_the_drain() {
     let server = bound().await;
     let (address, (trigger, drain)) = (server.address(), drain::channel());

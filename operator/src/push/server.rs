@@ -1,0 +1,141 @@
+//! Answers `GET /v1/labels`.
+
+use crate::metrics::{self, Reason};
+use crate::push::stream::{self, Lines, Subscription};
+use crate::push::tokens::{Refused, Reviewer, Tokens};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use std::sync::Arc;
+use tagalong_runtime::Drain;
+use tagalong_runtime::admin::text;
+use tagalong_runtime::serve::{Hangup, Peer};
+
+/// Answers are streams, or a line of text that says why not.
+pub type Answer = Response<Either<Lines, Full<Bytes>>>;
+
+/// Where tables come from.
+pub trait Tables: Send + Sync + 'static {
+    /// The table of the DataPlane that the pod with this UID runs; none if it runs none, or is not known (yet).
+    fn subscribe(&self, pod_uid: &str) -> Option<Subscription>;
+}
+
+/// Who may have which table.
+pub enum Access<R> {
+    /// Pods, by their tokens.
+    Pods(Tokens<R>),
+    /// Everybody, as if they were this pod: without a cluster, on loopback only.
+    Anybody {
+        /// The UID of the pod.
+        pod_uid: String,
+    },
+}
+
+/// The push server.
+pub struct Push<T, R> {
+    tables: T,
+    access: Access<R>,
+    drain: Drain,
+    metrics: metrics::Push,
+}
+
+impl<T: Tables, R: Reviewer> Push<T, R> {
+    /// Serves `tables`.
+    pub fn new(tables: T, access: Access<R>, drain: Drain, metrics: metrics::Push) -> Arc<Self> {
+        Arc::new(Self {
+            tables,
+            access,
+            drain,
+            metrics,
+        })
+    }
+
+    /// The answer to one request.
+    pub async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Answer {
+        if request.uri().path() != tagalong_wire::PATH {
+            return refusal(StatusCode::NOT_FOUND, "labels are at /v1/labels\n");
+        }
+        if request.method() != Method::GET {
+            return refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        }
+        let pod = match &self.access {
+            Access::Anybody { pod_uid } => pod_uid.clone(),
+            Access::Pods(tokens) => match self.pod(tokens, &request).await {
+                Ok(uid) => uid,
+                Err(answer) => return answer,
+            },
+        };
+        let Some(subscription) = self.tables.subscribe(&pod) else {
+            self.refuse("unknown_pod");
+            tracing::info!(pod_uid = %pod, "refused labels: the pod is of no DataPlane that is known");
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "this pod is of no DataPlane with a metrics extension, or has not been seen yet: try again\n",
+            );
+        };
+        let hangup = request.extensions().get::<Hangup>().cloned();
+        let (lines, work) =
+            stream::open(subscription, hangup.unwrap_or_default(), self.drain.clone());
+        let (metrics, drain) = (self.metrics.clone(), self.drain.clone());
+        tokio::spawn(async move {
+            metrics.streams.inc();
+            let end = work.await;
+            metrics.streams.dec();
+            let reason = end.reason();
+            metrics.ended.get_or_create(&Reason { reason }).inc();
+            tracing::debug!(pod_uid = %pod, reason, "label stream ended");
+            drop(drain);
+        });
+        let mut answer = Response::new(Either::Left(lines));
+        answer.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(tagalong_wire::CONTENT_TYPE),
+        );
+        answer
+    }
+
+    async fn pod<B>(&self, tokens: &Tokens<R>, request: &Request<B>) -> Result<String, Answer> {
+        let Some(token) = bearer(request) else {
+            self.refuse("no_token");
+            let mut answer = refusal(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
+            let challenge = HeaderValue::from_static("Bearer");
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            return Err(answer);
+        };
+        let now = jiff::Timestamp::now().as_second();
+        let (pod, asked) = tokens.pod(token, now).await;
+        if asked {
+            self.metrics.reviews.inc();
+        }
+        pod.map(|pod| pod.uid).map_err(|refused| {
+            let (status, reason) = match refused {
+                Refused::Invalid(_) => (StatusCode::UNAUTHORIZED, "invalid_token"),
+                Refused::NoPod => (StatusCode::FORBIDDEN, "no_pod"),
+                Refused::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            };
+            self.refuse(reason);
+            let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+            tracing::info!(?peer, %refused, "refused labels");
+            refusal(status, format!("{refused}\n"))
+        })
+    }
+
+    fn refuse(&self, reason: &'static str) {
+        self.metrics.refused.get_or_create(&Reason { reason }).inc();
+    }
+}
+
+fn bearer<B>(request: &Request<B>) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn refusal(status: StatusCode, why: impl Into<Bytes>) -> Answer {
+    text(status, why).map(Either::Right)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Watches: one task for each kind that the cluster has, all feeding one [`Sink`].
+//!
+//! Kinds come and go: discovery is asked again and again, and what has appeared is watched, what has
+//! gone is forgotten. The process is ready once every watch of the first discovery has synced once.
+
+mod discovery;
+mod one;
+
+pub use discovery::Served;
+pub use one::Sink;
+
+use crate::metrics;
+use futures::future::BoxFuture;
+use kube::core::ApiResource;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+use tagalong_crds::Kind;
+use tagalong_runtime::{Drain, Readiness};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+
+/// How often discovery is asked again.
+const REDISCOVER: Duration = Duration::from_secs(30);
+
+/// What each watch needs.
+pub struct Context<S> {
+    /// Reads.
+    pub client: kube::Client,
+    /// Where objects go.
+    pub sink: S,
+    /// Counts.
+    pub metrics: metrics::Watches,
+    /// Restricts a kind to objects with these labels, by plural name.
+    pub selectors: BTreeMap<&'static str, String>,
+}
+
+impl<S: Clone> Clone for Context<S> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            sink: self.sink.clone(),
+            metrics: self.metrics.clone(),
+            selectors: self.selectors.clone(),
+        }
+    }
+}
+
+/// One kind that may be watched.
+pub struct Watched<S> {
+    kind: &'static str,
+    group: &'static str,
+    plural: &'static str,
+    choose: fn(&[&str]) -> Option<ApiResource>,
+    run: fn(
+        Context<S>,
+        ApiResource,
+        Option<tagalong_runtime::readiness::Handle>,
+    ) -> BoxFuture<'static, ()>,
+    forget: fn(&S),
+}
+
+impl<S: Clone + Send + Sync + 'static> Watched<S> {
+    /// A kind.
+    #[must_use]
+    pub fn new<K>() -> Self
+    where
+        K: Kind + Clone + Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+        S: Sink<K>,
+    {
+        Self {
+            kind: K::KIND,
+            group: K::GROUP,
+            plural: K::PLURAL,
+            choose: |versions| K::served(versions.iter().copied()),
+            run: |context, resource, ready| Box::pin(one::run::<K, S>(context, resource, ready)),
+            forget: |sink| Sink::<K>::reset(sink, Vec::new()),
+        }
+    }
+}
+
+/// Watches all of `kinds` that the cluster serves, until the drain begins.
+pub async fn run<S: Clone + Send + Sync + 'static>(
+    kinds: Vec<Watched<S>>,
+    context: Context<S>,
+    readiness: Readiness,
+    drain: Drain,
+) {
+    let discovered = readiness.handle("discovery of the cluster's kinds");
+    let mut first = Some(discovered);
+    let mut running: BTreeMap<&'static str, (ApiResource, JoinHandle<()>)> = BTreeMap::new();
+    let groups: Vec<&str> = kinds.iter().map(|watched| watched.group).collect();
+    let mut served = Served::default();
+    loop {
+        let looked = drain.cancel(served.look(&context.client, &groups)).await;
+        match looked {
+            None => break,
+            Some(Err(error)) => tracing::warn!(%error, "discovery failed, kept what was known"),
+            Some(Ok(())) => {
+                for watched in &kinds {
+                    let chosen = (watched.choose)(&served.versions(watched.group, watched.plural));
+                    let now = running.get(watched.kind).map(|(resource, _)| resource);
+                    if now == chosen.as_ref() {
+                        continue;
+                    }
+                    if let Some((_, task)) = running.remove(watched.kind) {
+                        task.abort();
+                        if chosen.is_none() {
+                            tracing::info!(kind = watched.kind, "no longer served");
+                            (watched.forget)(&context.sink);
+                            let gone = metrics::Kind { kind: watched.kind };
+                            context.metrics.synced.remove(&gone);
+                        }
+                    }
+                    if let Some(resource) = chosen {
+                        let ready = first.as_ref().map(|_| readiness.handle(watched.kind));
+                        let span = tracing::info_span!("watch", kind = watched.kind);
+                        tracing::info!(kind = watched.kind, version = %resource.version, "watches");
+                        let work = (watched.run)(context.clone(), resource.clone(), ready);
+                        let task = tokio::spawn(work.instrument(span));
+                        running.insert(watched.kind, (resource, task));
+                    }
+                }
+                if let Some(first) = first.take() {
+                    first.ready();
+                }
+            }
+        }
+        let wait = if first.is_some() {
+            Duration::from_secs(1)
+        } else {
+            REDISCOVER
+        };
+        if drain.cancel(tokio::time::sleep(wait)).await.is_none() {
+            break;
+        }
+    }
+    for (_, (_, task)) in running {
+        task.abort();
+    }
+}
