@@ -38,6 +38,20 @@ pub enum Verdict {
     Refused(Refusal),
 }
 
+impl Verdict {
+    /// In one word, for logs and metrics.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Injected => "injected",
+            Self::Removed => "removed",
+            Self::Untouched => "untouched",
+            Self::Deferred => "deferred",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// The answer for one object.
 #[derive(Clone, Debug)]
 pub struct Outcome {

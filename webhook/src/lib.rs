@@ -1,18 +1,29 @@
 //! Puts the sidecar into each marked DataPlane, and into Kong's Deployments, DaemonSets and StatefulSets.
 //!
 //! [`inject`] is the whole of it: an object in, a JSON Patch out, nothing asked of anybody. What stands around it
-//! reads and writes `AdmissionReview`s and serves them over TLS.
+//! reads and writes `AdmissionReview`s ([`review`]) and serves them over TLS ([`server`]).
 //!
 //! The result depends on the user's part of the object alone: what an earlier version of tagalong put there is taken
 //! out before anything is put in. So an operator that patches the sidecar away gets the same bytes back in the same
 //! request, and the API server sees no change at all.
 
+mod args;
 mod image;
 mod inject;
+mod metrics;
 pub mod names;
+mod native;
 mod quantity;
 mod resources;
+pub mod review;
+mod run;
+pub mod server;
 mod settings;
 
+pub use self::args::Args;
 pub use self::inject::{Outcome, Refusal, Verdict, inject};
+pub use self::metrics::Metrics;
+pub use self::native::NativeSidecars;
+pub use self::run::{RunError, run};
+pub use self::server::Handler;
 pub use self::settings::{PullPolicy, Settings};

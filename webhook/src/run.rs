@@ -1,0 +1,93 @@
+//! The process, from its start to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use tagalong_runtime::serve::{BindError, Server};
+use tagalong_runtime::tls::{self, Certificates, Files};
+use tagalong_runtime::{Drain, Runtime, StartError, drain};
+
+use crate::{Args, Handler, Metrics};
+
+/// How long reviews are still taken after SIGTERM. The API server learns late that a pod is about to go, and with
+/// `failurePolicy: Fail` each review that meets a closed door is a request denied.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Why the process could not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Logging, signals or the admin port.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The port for reviews.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// rustls was built without what it needs.
+    #[error("no TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The API server was to be asked for its version, and there is none known.
+    #[error(
+        "cannot reach an API server ({0}); run in a cluster, or give --native-sidecars=always or =never"
+    )]
+    NoApiServer(#[from] kube::Error),
+    /// A fault of ours.
+    #[error("the server's task ended: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Runs the webhook until it is told to end.
+///
+/// # Errors
+/// It could not start.
+pub async fn run(args: Args) -> Result<(), RunError> {
+    let metrics = Metrics::new();
+    let page = metrics.clone();
+    let runtime = Runtime::start(&args.runtime, Some(Arc::new(move || page.text()))).await?;
+    let server = Server::bind(args.listen).await?;
+    tracing::info!(address = %server.address(), "listens for reviews");
+    let certificates = Files::in_dir(&args.tls_dir).follow(runtime.drain());
+    let server = server.with_tls(tls::config(certificates.clone())?);
+    let ready = runtime
+        .readiness()
+        .handle("certificate and API server version");
+    let task = tokio::spawn({
+        let drain = runtime.drain();
+        async move {
+            let Some(prepared) = drain.cancel(prepare(&args, certificates)).await else {
+                return Ok(());
+            };
+            let handler = Handler::new(args.settings(prepared?), metrics);
+            ready.ready();
+            serve(server, handler, &drain).await;
+            Ok(())
+        }
+    });
+    match runtime.run(task).await? {
+        None => Ok(()),
+        Some(ended) => ended?,
+    }
+}
+
+/// Waits for all without which no review can be answered; says whether sidecars are native.
+async fn prepare(args: &Args, mut certificates: Certificates) -> Result<bool, RunError> {
+    let native = args.native_sidecars.decide().await?;
+    // It cannot fail as long as the files are followed, and they are until the drain, which ends this wait.
+    let _certificate = certificates.wait_for(Option::is_some).await;
+    Ok(native)
+}
+
+async fn serve(server: Server, handler: Handler, drain: &Drain) {
+    let (trigger, served) = drain::channel();
+    let answer = move |request: Request<Incoming>| {
+        let handler = handler.clone();
+        async move { handler.answer(request).await }
+    };
+    let serving = tokio::spawn(server.serve(answer, served));
+    drain.begun().await;
+    tokio::time::sleep(LINGER).await;
+    // `Runtime` holds the deadline for the whole.
+    trigger.drain(Duration::MAX).await;
+    let _ended = serving.await;
+}
