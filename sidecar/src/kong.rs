@@ -1,0 +1,138 @@
+//! One scrape of Kong's `/metrics`: a connection, a request, a body.
+//!
+//! Each scrape opens its own connection and is its only user, so that dropping the body ends the scrape in Kong too, and
+//! no idle connection can be dead when the next scrape wants it.
+
+mod connection;
+mod error;
+mod tls;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http_body_util::Empty;
+use tokio::net::TcpStream;
+
+pub use connection::KongBody;
+use connection::{Connection, Io};
+pub use error::KongError;
+pub use tls::{Tls, TlsSetupError};
+
+use crate::url::Url;
+
+/// What is asked for. Kong has text only and looks at no `Accept`; nothing else may ever offer us its binary format.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain;version=0.0.4");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("tagalong-sidecar/", env!("CARGO_PKG_VERSION")));
+
+/// Kong's `/metrics`, wherever it is.
+#[derive(Debug)]
+pub struct Kong {
+    url: Url,
+    host: HeaderValue,
+    tls: Option<Tls>,
+}
+
+/// A body of metrics that Kong has begun to send.
+#[derive(Debug)]
+pub struct Exposition {
+    /// Its `Content-Type`.
+    pub content_type: HeaderValue,
+    /// Its bytes. Dropping them ends the scrape.
+    pub body: KongBody,
+}
+
+impl Kong {
+    /// Kong at `url`.
+    ///
+    /// # Errors
+    /// The URL wants its certificate checked, and there is nothing to check it by.
+    pub fn new(url: Url) -> Result<Self, TlsSetupError> {
+        let tls = url.tls.then(|| Tls::new(&url)).transpose()?;
+        let host = HeaderValue::from_str(url.authority()).map_err(|_| TlsSetupError::Name)?;
+        Ok(Self { url, host, tls })
+    }
+
+    /// Scrapes until the body begins. Has no timeout: whoever waits knows how long.
+    ///
+    /// # Errors
+    /// There is no body of metrics to be had.
+    pub async fn scrape(&self) -> Result<Exposition, KongError> {
+        let to_kong = |error| KongError::Connect(self.url.to_string(), error);
+        let tcp = TcpStream::connect((self.url.host.as_str(), self.url.port))
+            .await
+            .map_err(|error| to_kong(error.to_string()))?;
+        // The request is one small write; nothing may hold it back.
+        let _ = tcp.set_nodelay(true);
+        let io: Box<dyn Io> = match &self.tls {
+            None => Box::new(tcp),
+            Some(tls) => Box::new(
+                tls.connect(tcp)
+                    .await
+                    .map_err(|error| to_kong(format!("TLS: {error}")))?,
+            ),
+        };
+        let connection = Connection::open(io)
+            .await
+            .map_err(|error| self.http(&error))?;
+        let (head, body) = connection
+            .send(self.request())
+            .await
+            .map_err(|error| self.http(&error))?
+            .into_parts();
+        if head.status != StatusCode::OK {
+            return Err(KongError::Status(self.url.to_string(), head.status));
+        }
+        let content_type = text_type(&head.headers)
+            .map_err(|found| KongError::NotText(self.url.to_string(), found))?;
+        Ok(Exposition { content_type, body })
+    }
+
+    fn request(&self) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.url.path.clone().into();
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(ACCEPT, TEXT);
+        headers.insert(ACCEPT_ENCODING, IDENTITY);
+        headers.insert(USER_AGENT, AGENT);
+        headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        request
+    }
+
+    fn http(&self, error: &hyper::Error) -> KongError {
+        KongError::Http(self.url.to_string(), error::with_causes(error))
+    }
+}
+
+/// The type of a text exposition, or what was found instead. A body without any type is taken for text, as Prometheus 2 does.
+fn text_type(headers: &HeaderMap) -> Result<HeaderValue, String> {
+    if let Some(coding) = headers
+        .get(CONTENT_ENCODING)
+        .filter(|coding| *coding != IDENTITY)
+    {
+        return Err(format!("the content coding {coding:?}"));
+    }
+    let Some(content_type) = headers.get(CONTENT_TYPE) else {
+        return Ok(TEXT);
+    };
+    let essence = content_type
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let text = ["text/plain", "application/openmetrics-text"]
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known));
+    if text {
+        Ok(content_type.clone())
+    } else {
+        Err(format!("the content type {content_type:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

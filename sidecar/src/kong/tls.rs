@@ -1,0 +1,145 @@
+//! TLS towards Kong's status listener.
+//!
+//! Kong makes itself a self-signed certificate for `status_listen … ssl`, and the pod's own loopback reaches nobody but
+//! the pod. So on loopback no certificate is checked. Any other host is, against the system's CA certificates.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::url::Url;
+
+/// Where systems keep their CA certificates; `SSL_CERT_FILE` names another place.
+const SYSTEM_CAS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// How to speak TLS to one host.
+#[derive(Clone)]
+pub struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+/// Why TLS cannot be spoken to a host at all.
+#[derive(Debug, Error)]
+pub enum TlsSetupError {
+    /// The host is neither a DNS name nor an address.
+    #[error("the host is no name that a certificate could have")]
+    Name,
+    /// There are no CA certificates.
+    #[error("no CA certificates to check the host by: {0}: {1} (SSL_CERT_FILE names another file)")]
+    Roots(String, String),
+    /// rustls refuses.
+    #[error("TLS: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+impl Tls {
+    /// TLS as `url`'s host wants it.
+    ///
+    /// # Errors
+    /// As [`TlsSetupError`] says.
+    pub fn new(url: &Url) -> Result<Self, TlsSetupError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()?;
+        let config = if url.is_loopback() {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
+                .with_no_client_auth()
+        } else {
+            let file = std::env::var_os("SSL_CERT_FILE")
+                .map_or_else(|| PathBuf::from(SYSTEM_CAS), PathBuf::from);
+            builder
+                .with_root_certificates(roots(&file)?)
+                .with_no_client_auth()
+        };
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            name: ServerName::try_from(url.host.clone()).map_err(|_| TlsSetupError::Name)?,
+        })
+    }
+
+    pub(super) async fn connect(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.name.clone(), tcp).await
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn roots(file: &Path) -> Result<RootCertStore, TlsSetupError> {
+    let failed = |why: String| TlsSetupError::Roots(file.display().to_string(), why);
+    let mut roots = RootCertStore::empty();
+    let certificates =
+        CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
+    roots.add_parsable_certificates(certificates.filter_map(Result::ok));
+    if roots.is_empty() {
+        return Err(failed("no certificate in it".into()));
+    }
+    Ok(roots)
+}
+
+/// Takes any certificate, but still checks that the peer has its key.
+#[derive(Debug)]
+struct Unverified(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

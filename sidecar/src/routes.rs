@@ -1,0 +1,189 @@
+//! What is served where:
+//!
+//! | path | what |
+//! | --- | --- |
+//! | `/metrics` | Kong's, enriched, then the sidecar's own families |
+//! | `/metrics?samples=enriched` | enriched samples only, and nothing of our own: for whoever collects many pods |
+//! | `/healthz` | liveness: the event loop turns |
+//!
+//! Anything else is answered as Kong does, in JSON.
+
+mod body;
+mod request;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use tagalong_exposition::Keep;
+use tokio::time::Instant;
+
+pub use body::Body;
+use request::{accepts_gzip, keep, time_allowed};
+
+use crate::kong::KongError;
+use crate::lifeline::Lifeline;
+use crate::metrics::{Metrics, Outcome};
+use crate::scrape::{Answer, ScrapeError, Scraper, Upstream, Want};
+use crate::serve::Handler;
+
+/// Whose metrics these are, for pods' addresses are used again: the pod's UID.
+const POD_UID: HeaderName = HeaderName::from_static("x-tagalong-pod-uid");
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// The paths above.
+#[derive(Debug)]
+pub struct Routes<U> {
+    scraper: Scraper<U>,
+    metrics: Arc<Metrics>,
+    pod_uid: Option<HeaderValue>,
+}
+
+impl<U: Upstream> Routes<U> {
+    /// Serves what `scraper` scrapes. A pod UID that no header could hold is left out.
+    pub fn new(scraper: Scraper<U>, metrics: Arc<Metrics>, pod_uid: Option<&str>) -> Self {
+        Self {
+            scraper,
+            metrics,
+            pod_uid: pod_uid.and_then(|uid| HeaderValue::from_str(uid).ok()),
+        }
+    }
+
+    async fn answer<B>(&self, request: &Request<B>, lifeline: Arc<Lifeline>) -> Response<Body> {
+        let path = request.uri().path();
+        let known = matches!(
+            path.strip_suffix('/').unwrap_or(path),
+            "/metrics" | "/healthz"
+        );
+        if !known {
+            return message(StatusCode::NOT_FOUND, "Not found");
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut refused = message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
+            refused
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refused;
+        }
+        if path.starts_with("/healthz") {
+            return Response::new(Body::full(Bytes::from_static(b"ok\n")));
+        }
+        if request.version() < Version::HTTP_11 {
+            // Without chunks a body that breaks off could not be told from one that ends.
+            return message(
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                "Metrics need HTTP/1.1",
+            );
+        }
+        match keep(request.uri().query()) {
+            Ok(keep) => self.scrape(request, keep, lifeline).await,
+            Err(why) => message(StatusCode::BAD_REQUEST, &why),
+        }
+    }
+
+    async fn scrape<B>(
+        &self,
+        request: &Request<B>,
+        keep: Keep,
+        lifeline: Arc<Lifeline>,
+    ) -> Response<Body> {
+        let waiting = Waiting(Some(&self.metrics));
+        let deadline = Instant::now() + time_allowed(request.headers());
+        let gzip = accepts_gzip(request.headers());
+        let scrape = self
+            .scraper
+            .scrape(Want { keep, gzip }, Arc::clone(&lifeline));
+        let scraped = tokio::time::timeout_at(deadline, scrape).await;
+        waiting.over();
+        let answer = match scraped {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return self.failed(&error),
+            Err(_) => {
+                self.metrics.ended(Outcome::KongTimeout);
+                return message(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "Kong did not answer within the scrape's timeout",
+                );
+            }
+        };
+        if request.method() == Method::HEAD {
+            self.metrics.ended(Outcome::Ok);
+            return body(answer.content_type, gzip, Body::empty());
+        }
+        let Answer {
+            content_type,
+            body: reader,
+        } = answer;
+        body(
+            content_type,
+            gzip,
+            Body::scrape(reader, Arc::clone(&self.metrics), lifeline, deadline),
+        )
+    }
+
+    fn failed(&self, error: &ScrapeError) -> Response<Body> {
+        let (outcome, status) = match error {
+            ScrapeError::Kong(KongError::Connect(..)) => {
+                (Outcome::KongUnreachable, StatusCode::BAD_GATEWAY)
+            }
+            ScrapeError::Kong(_) => (Outcome::KongBadAnswer, StatusCode::BAD_GATEWAY),
+            ScrapeError::Panic => (Outcome::Panic, StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        self.metrics.ended(outcome);
+        message(status, &error.to_string())
+    }
+}
+
+impl<U: Upstream> Handler for Routes<U> {
+    type Body = Body;
+
+    async fn handle(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        lifeline: Arc<Lifeline>,
+    ) -> Response<Body> {
+        let mut response = self.answer(&request, lifeline).await;
+        if let Some(uid) = &self.pod_uid {
+            response.headers_mut().insert(POD_UID, uid.clone());
+        }
+        response
+    }
+}
+
+/// Counts a reader that goes away before it has an answer: its request is then dropped where it waits.
+struct Waiting<'a>(Option<&'a Metrics>);
+
+impl Waiting<'_> {
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0 {
+            metrics.ended(Outcome::ReaderGone);
+        }
+    }
+}
+
+fn body(content_type: HeaderValue, gzip: bool, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// A JSON answer in Kong's form.
+fn message(status: StatusCode, text: &str) -> Response<Body> {
+    let json = serde_json::json!({ "message": text }).to_string();
+    let mut response = Response::new(Body::full(Bytes::from(json)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}

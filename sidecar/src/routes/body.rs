@@ -1,0 +1,102 @@
+//! Responses' bodies.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::lifeline::Lifeline;
+use crate::metrics::{Metrics, Outcome};
+use crate::scrape::{Broken, Reader};
+
+/// A few bytes at once, or a scrape as it comes.
+#[derive(Debug)]
+pub struct Body(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Full(Option<Bytes>),
+    Scrape(Passing),
+}
+
+impl Body {
+    pub(super) fn empty() -> Self {
+        Self(Kind::Full(None))
+    }
+
+    pub(super) fn full(bytes: Bytes) -> Self {
+        Self(Kind::Full(Some(bytes)))
+    }
+
+    /// The rest of a scrape, which must be through by `deadline`.
+    pub(super) fn scrape(
+        reader: Reader,
+        metrics: Arc<Metrics>,
+        lifeline: Arc<Lifeline>,
+        deadline: Instant,
+    ) -> Self {
+        lifeline.arm(deadline);
+        Self(Kind::Scrape(Passing {
+            reader,
+            metrics,
+            lifeline,
+            deadline,
+        }))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut self.get_mut().0 {
+            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Scrape(passing) => passing
+                .reader
+                .poll_next(cx)
+                .map(|next| next.map(|bytes| bytes.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.0, Kind::Full(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Kind::Scrape(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Tells at its end how it ended.
+#[derive(Debug)]
+struct Passing {
+    reader: Reader,
+    metrics: Arc<Metrics>,
+    lifeline: Arc<Lifeline>,
+    deadline: Instant,
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let outcome = match self.reader.end() {
+            Some(Ok(())) if self.reader.is_taken() => Outcome::Ok,
+            Some(Err(Broken::Kong)) => Outcome::KongCutOff,
+            Some(Err(Broken::TooSlow)) => Outcome::TooSlow,
+            Some(Err(Broken::Panic)) => Outcome::Panic,
+            _ if Instant::now() >= self.deadline => Outcome::TimedOut,
+            _ => Outcome::ReaderGone,
+        };
+        self.metrics.ended(outcome);
+        self.lifeline.disarm();
+    }
+}

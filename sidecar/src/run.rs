@@ -1,0 +1,107 @@
+//! Puts the parts together.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Exit, Labels, VERSION};
+use crate::kong::{Kong, TlsSetupError};
+use crate::labels_file::LabelsFile;
+use crate::metrics::Metrics;
+use crate::routes::Routes;
+use crate::scrape::Scraper;
+use crate::serve::{Limits, serve};
+use crate::table::{Loaded, Tables};
+
+/// Runs the sidecar until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Something that it was told cannot be. Nothing from outside ends it later.
+pub fn run(config: Config) -> Result<(), Exit> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| runtime.block_on(async { Ok(start(config).await) }))
+        .map_err(|error| Exit::Usage(format!("no event loop: {error}")))?
+}
+
+async fn start(config: Config) -> Result<(), Exit> {
+    let stop = stop_signal().map_err(|error| Exit::Usage(format!("no signal handler: {error}")))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| Exit::Usage(format!("--listen {}: {error}", config.listen)))?;
+    serve_on(listener, config, stop).await
+}
+
+/// Runs the sidecar on a listener until `stop` is done.
+///
+/// # Errors
+/// As [`run`].
+pub async fn serve_on(
+    listener: TcpListener,
+    config: Config,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Exit> {
+    let metrics = Arc::new(Metrics::default());
+    let told = config.kong.to_string();
+    let kong = Kong::new(config.kong).map_err(|error: TlsSetupError| {
+        Exit::Usage(format!("--kong-metrics-url {told}: {error}"))
+    })?;
+    let tables = Tables::default();
+    let follow = match config.labels {
+        Labels::File(path) => {
+            let (file, loaded) = LabelsFile::open(path)
+                .map_err(|error| Exit::Usage(format!("--labels-file {error}")))?;
+            tables.store(Arc::new(loaded));
+            tokio::spawn(file.follow(Arc::clone(&tables), Arc::clone(&metrics)))
+        }
+        Labels::Stream { url, .. } => {
+            return Err(Exit::Usage(format!(
+                "--labels-url {url}: not served by this build; use --labels-file"
+            )));
+        }
+    };
+    announce(&listener, &told, &tables.load());
+    let scraper = Scraper::new(kong, tables, Arc::clone(&metrics));
+    let routes = Routes::new(scraper, Arc::clone(&metrics), config.pod_uid.as_deref());
+    serve(listener, Arc::new(routes), metrics, Limits::default(), stop).await;
+    follow.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(listener: &TcpListener, kong: &str, table: &Loaded) {
+    let listen = listener
+        .local_addr()
+        .map_or_else(|_| "?".into(), |address| address.to_string());
+    tracing::info!(
+        version = VERSION,
+        listen,
+        kong,
+        services = table.services,
+        upstreams = table.upstreams,
+        "serving /metrics"
+    );
+}
+
+/// Done at the first SIGTERM or SIGINT. The next one ends the process at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(0);
+        });
+    })
+}
