@@ -44,14 +44,14 @@ pub async fn ensured(tool: Tool) -> Result<PathBuf> {
     crate::blocking(move || ensure(tool)).await
 }
 
-/// The directory of a Go module's source in the module cache, fetched first if need be and checked
-/// against the `go.sum` in `modules/crds`.
+/// The directory of the Go module `path` in Go's module cache, in the version that
+/// `modules/<pin>/go.mod` requires; fetched first if need be and checked against the go.sum there.
 ///
 /// # Errors
 ///
 /// When Go is missing, or the module cannot be had.
-pub fn go_module(path: &str) -> Result<PathBuf> {
-    module::source(path)
+pub fn go_module(pin: &str, path: &str) -> Result<PathBuf> {
+    module::source(pin, path)
 }
 
 fn provided(tool: Tool) -> Option<PathBuf> {

@@ -174,6 +174,21 @@ impl Cluster {
         }
     }
 
+    /// Starts a process unless one of its name is there already.
+    pub(crate) fn adopt_once(
+        &self,
+        name: &str,
+        start: impl FnOnce() -> Result<Process>,
+    ) -> Result<()> {
+        if let Some(own) = &self.own {
+            let mut processes = own.processes.lock();
+            if !processes.iter().any(|process| process.name() == name) {
+                processes.push(start()?);
+            }
+        }
+        Ok(())
+    }
+
     /// A directory that goes when the cluster goes: logs, keys, data. `None` for someone else's cluster.
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {

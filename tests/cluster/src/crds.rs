@@ -33,7 +33,7 @@ impl CrdSet {
             Self::KongGatewayOperator => (KONG, "config/crd/gateway-operator"),
             Self::KongIngressController => (KONG, "config/crd/ingress-controller"),
         };
-        Ok(go_module(module)?.join(directory))
+        Ok(go_module("crds", module)?.join(directory))
     }
 
     fn files(self) -> Result<Vec<PathBuf>> {

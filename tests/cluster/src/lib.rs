@@ -15,6 +15,7 @@ mod cluster;
 mod control_plane;
 mod diagnosis;
 mod error;
+mod fake_nodes;
 mod kubeconfig;
 mod load_balancer;
 mod namespace;

@@ -86,9 +86,11 @@ fn directive<'a>(go_mod: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
 }
 
-/// Fetches the source of a module that `modules/crds/go.mod` requires.
-pub(super) fn source(path: &str) -> Result<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("modules/crds");
+/// Fetches the source of the Go module `path` that `modules/<pin>/go.mod` requires.
+pub(super) fn source(pin: &str, path: &str) -> Result<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("modules")
+        .join(pin);
     let go_mod = directory.join("go.mod");
     let text = std::fs::read_to_string(&go_mod).map_err(at(&go_mod))?;
     let failed = |detail: String| Error::Command {
