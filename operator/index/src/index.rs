@@ -1,0 +1,472 @@
+//! The index: objects in, what follows from them out.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use tagalong_wire as wire;
+
+use crate::{
+    changes::Changes,
+    fellows::Fellows,
+    key::{Interner, Key, Name},
+    names::NameIndex,
+    object::{Object, ObjectKind, Source},
+    plugins::{ClusterPlugin, Plugin, Plugins},
+    pods::{Pod, Pods, Selector},
+    records::{Configuration, ControlPlane, DataPlaneObject, Extension, Service, Workload},
+    settings::Settings,
+    tables::{Before, Tables},
+    topology::{Attachment, DataPlane, Parties, Topology},
+    translate,
+    view::{Audience, View},
+};
+
+/// Cluster objects in, label tables, plans and pods out.
+///
+/// Objects come in any order and as often as one likes; what is derived depends only on what is in.
+#[derive(Debug)]
+pub struct Index {
+    settings: Settings,
+    interner: Interner,
+    pub(crate) names: NameIndex,
+    pub(crate) fellows: Fellows,
+    pub(crate) parties: Parties,
+    pub(crate) topology: Topology,
+    pub(crate) services: HashMap<Key, Service>,
+    pub(crate) plugins: Plugins,
+    pods: Pods,
+    tables: Tables,
+}
+
+/// What one call has changed so far.
+#[derive(Debug, Default)]
+struct Work {
+    changes: Changes,
+    before: Before,
+    /// Somebody may be attached to somebody else now.
+    parties: bool,
+    /// In these namespaces, pods may belong to somebody else now.
+    pods: BTreeSet<Name>,
+}
+
+impl Index {
+    /// An empty index.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            interner: Interner::default(),
+            names: NameIndex::default(),
+            fellows: Fellows::default(),
+            parties: Parties::default(),
+            topology: Topology::default(),
+            services: HashMap::new(),
+            plugins: Plugins::default(),
+            pods: Pods::default(),
+            tables: Tables::default(),
+        }
+    }
+
+    /// An object is new, or another now.
+    pub fn apply(&mut self, object: impl Into<Object>) -> Changes {
+        let mut work = Work::default();
+        self.put(&object.into(), &mut work);
+        self.finish(work)
+    }
+
+    /// An object is gone.
+    pub fn delete(&mut self, kind: ObjectKind, key: &Key) -> Changes {
+        let mut work = Work::default();
+        self.remove(kind, key, &mut work);
+        self.finish(work)
+    }
+
+    /// These are all objects of a kind that there are: others are gone.
+    pub fn reset(&mut self, kind: ObjectKind, objects: Vec<Object>) -> Changes {
+        let mut work = Work::default();
+        let mut here = HashSet::with_capacity(objects.len());
+        for object in objects {
+            if object.kind() == kind {
+                here.insert(object.key());
+                self.put(&object, &mut work);
+            }
+        }
+        for key in self.keys(kind) {
+            if !here.contains(&key) {
+                self.remove(kind, &key, &mut work);
+            }
+        }
+        self.finish(work)
+    }
+
+    /// The DataPlanes, workloads that stand for one included.
+    pub fn dataplanes(&self) -> impl Iterator<Item = &DataPlane> {
+        self.topology.dataplanes.values()
+    }
+
+    /// A DataPlane.
+    #[must_use]
+    pub fn dataplane(&self, key: &Key) -> Option<&DataPlane> {
+        self.topology.dataplanes.get(key)
+    }
+
+    /// Where an extension is attached.
+    #[must_use]
+    pub fn attachments(&self, extension: &Key) -> &[Attachment] {
+        self.topology
+            .attachments
+            .get(extension)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// A pod.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.by_uid(uid)
+    }
+
+    /// The pods of a DataPlane, in order.
+    pub fn pods(&self, dataplane: &Key) -> impl Iterator<Item = &Pod> {
+        self.pods.of(dataplane)
+    }
+
+    /// The pods whose sidecars can be asked for metrics: running, injected, of attached DataPlanes.
+    pub fn targets(&self) -> impl Iterator<Item = &Pod> {
+        let attached = self
+            .dataplanes()
+            .filter(|dataplane| dataplane.is_attached());
+        attached
+            .flat_map(|dataplane| self.pods(&dataplane.key))
+            .filter(|pod| pod.is_target())
+    }
+
+    /// The version of a DataPlane's table; none if there is no such DataPlane.
+    #[must_use]
+    pub fn version(&self, dataplane: &Key) -> Option<u64> {
+        self.tables.version(dataplane)
+    }
+
+    /// A DataPlane's table; none if there is no such DataPlane. It is put together here: its cost is that of its size.
+    #[must_use]
+    pub fn snapshot(&self, dataplane: &Key) -> Option<wire::Snapshot> {
+        self.tables
+            .snapshot(dataplane, &self.names, self.view(dataplane)?)
+    }
+
+    /// How many objects of a kind are in.
+    #[must_use]
+    pub fn count(&self, kind: ObjectKind) -> usize {
+        self.keys(kind).len()
+    }
+
+    pub(crate) fn view(&self, dataplane: &Key) -> Option<&View> {
+        self.topology.views.get(dataplane)
+    }
+
+    fn put(&mut self, object: &Object, work: &mut Work) {
+        let names = &mut self.interner;
+        let key = object.key();
+        let key = names.key(&key.namespace, &key.name);
+        match object {
+            Object::Extension(extension) => {
+                let new = Extension::of(extension, names);
+                let old = self.parties.extensions.insert(key.clone(), new);
+                if old.as_ref() != self.parties.extensions.get(&key) {
+                    work.changes.extensions.insert(key);
+                    work.parties = true;
+                }
+            }
+            Object::ControlPlane(control_plane) => {
+                let new = ControlPlane::of(control_plane, names);
+                work.parties |= self.parties.control_planes.insert(key, new.clone()) != Some(new);
+            }
+            Object::GatewayConfiguration(configuration) => {
+                let new = Configuration::of(configuration, names);
+                self.configuration(&key, Some(new), work);
+            }
+            Object::DataPlane(dataplane) => {
+                let new = DataPlaneObject::of(dataplane, names);
+                let old = self.parties.dataplanes.insert(key.clone(), new.clone());
+                if old.as_ref() != Some(&new) {
+                    work.parties = true;
+                    if old.is_none_or(|old| old.selector != new.selector) {
+                        work.pods.insert(key.namespace);
+                    }
+                }
+            }
+            Object::Deployment(workload) => {
+                let selector = Selector::of(&workload.spec.selector, names);
+                let new = Workload::of(workload, selector, names);
+                self.workload(ObjectKind::Deployment, key, new, work);
+            }
+            Object::DaemonSet(workload) => {
+                let selector = Selector::of(&workload.spec.selector, names);
+                let new = Workload::of(workload, selector, names);
+                self.workload(ObjectKind::DaemonSet, key, new, work);
+            }
+            Object::StatefulSet(workload) => {
+                let selector = Selector::of(&workload.spec.selector, names);
+                let new = Workload::of(workload, selector, names);
+                self.workload(ObjectKind::StatefulSet, key, new, work);
+            }
+            Object::Pod(pod) => {
+                let pod = Pod::of(pod, &self.settings.port_name, names);
+                self.pods
+                    .replace(&key, Some(pod), &self.parties, &mut work.changes);
+            }
+            Object::Service(service) => {
+                let new = Service::of(service, names);
+                if self.services.insert(key.clone(), new.clone()) != Some(new) {
+                    self.touch(&[key], work);
+                }
+            }
+            Object::Plugin(plugin) => {
+                let new = Plugin::of(plugin);
+                // Even where nothing changed that matters here, a managed plugin may have been edited.
+                let old = self.plugins.namespaced.insert(key.clone(), new.clone());
+                if new.prometheus || old.is_some_and(|old| old.prometheus) {
+                    self.touch_namespace(&key.namespace, work);
+                }
+            }
+            Object::ClusterPlugin(plugin) => {
+                let new = ClusterPlugin::of(plugin);
+                if self.plugins.cluster.insert(key.name, new.clone()) != Some(new) {
+                    self.touch_all(work);
+                }
+            }
+            _ => self.route(object, key, work),
+        }
+    }
+
+    fn remove(&mut self, kind: ObjectKind, key: &Key, work: &mut Work) {
+        match kind {
+            ObjectKind::Extension => {
+                if self.parties.extensions.remove(key).is_some() {
+                    work.changes.extensions.insert(key.clone());
+                    work.parties = true;
+                }
+            }
+            ObjectKind::ControlPlane => {
+                work.parties |= self.parties.control_planes.remove(key).is_some();
+            }
+            ObjectKind::GatewayConfiguration => self.configuration(key, None, work),
+            ObjectKind::DataPlane => {
+                if self.parties.dataplanes.remove(key).is_some() {
+                    work.parties = true;
+                    work.pods.insert(Name::clone(&key.namespace));
+                }
+            }
+            ObjectKind::Deployment | ObjectKind::DaemonSet | ObjectKind::StatefulSet => {
+                self.workload(kind, key.clone(), None, work);
+            }
+            ObjectKind::Pod => self
+                .pods
+                .replace(key, None, &self.parties, &mut work.changes),
+            ObjectKind::Service => {
+                if self.services.remove(key).is_some() {
+                    self.touch(std::slice::from_ref(key), work);
+                }
+            }
+            ObjectKind::Plugin => {
+                if self
+                    .plugins
+                    .namespaced
+                    .remove(key)
+                    .is_some_and(|plugin| plugin.prometheus)
+                {
+                    self.touch_namespace(&key.namespace, work);
+                }
+            }
+            ObjectKind::ClusterPlugin => {
+                if self.plugins.cluster.remove(&key.name).is_some() {
+                    self.touch_all(work);
+                }
+            }
+            _ => self.replace_source(
+                &Source {
+                    kind,
+                    key: key.clone(),
+                },
+                None,
+                Vec::new(),
+                work,
+            ),
+        }
+    }
+
+    fn route(&mut self, object: &Object, key: Key, work: &mut Work) {
+        let Some(translation) = translate::translate(object, &mut self.interner) else {
+            return;
+        };
+        let audience = Audience {
+            namespace: Name::clone(&key.namespace),
+            parents: translation.parents.map(Vec::into_boxed_slice),
+        };
+        let source = Source {
+            kind: object.kind(),
+            key,
+        };
+        self.replace_source(
+            &source,
+            Some((audience, translation.claims)),
+            translation.fellows,
+            work,
+        );
+    }
+
+    fn replace_source(
+        &mut self,
+        source: &Source,
+        new: Option<(Audience, Vec<translate::Claim>)>,
+        fellows: Vec<Vec<Key>>,
+        work: &mut Work,
+    ) {
+        let views = &self.topology.views;
+        self.names.replace(source, new, |names, touched| {
+            work.before.note(names, touched, views);
+        });
+        let touched = self.fellows.affected(source, &fellows);
+        let touched: Vec<Key> = touched.into_iter().collect();
+        // Before and after: a rule that goes leaves Services alone that were together.
+        self.touch(&touched, work);
+        self.fellows.replace(source, fellows);
+        self.touch(&touched, work);
+    }
+
+    fn workload(&mut self, kind: ObjectKind, key: Key, new: Option<Workload>, work: &mut Work) {
+        let namespace = Name::clone(&key.namespace);
+        let source = Source { kind, key };
+        let old = self.parties.workloads.remove(&source);
+        if old != new {
+            work.parties = true;
+            work.pods.insert(namespace);
+        }
+        self.parties.workloads.extend(new.map(|new| (source, new)));
+    }
+
+    fn configuration(&mut self, key: &Key, new: Option<Configuration>, work: &mut Work) {
+        let old = match new.clone() {
+            Some(new) => self.parties.configurations.insert(key.clone(), new),
+            None => self.parties.configurations.remove(key),
+        };
+        if old == new {
+            return;
+        }
+        for (namespace, name) in [old, new]
+            .into_iter()
+            .flatten()
+            .flat_map(|configuration| configuration.extensions)
+        {
+            let namespace = namespace.unwrap_or_else(|| Name::clone(&key.namespace));
+            work.changes.extensions.insert(Key { namespace, name });
+        }
+    }
+
+    /// Extensions that select one of these Services, or one that must be annotated like it.
+    fn touch(&self, services: &[Key], work: &mut Work) {
+        for service in services {
+            for fellow in self.fellows.of(service).into_keys() {
+                work.changes.extensions.extend(
+                    self.topology
+                        .selected
+                        .get(&fellow)
+                        .into_iter()
+                        .flatten()
+                        .cloned(),
+                );
+            }
+        }
+    }
+
+    fn touch_namespace(&self, namespace: &Name, work: &mut Work) {
+        let attachments = self.topology.attachments.iter();
+        let touched = attachments.filter(|(_, all)| {
+            all.iter()
+                .any(|attachment| attachment.namespace == *namespace)
+        });
+        work.changes
+            .extensions
+            .extend(touched.map(|(extension, _)| extension.clone()));
+    }
+
+    fn touch_all(&self, work: &mut Work) {
+        work.changes
+            .extensions
+            .extend(self.topology.attachments.keys().cloned());
+    }
+
+    fn finish(&mut self, mut work: Work) -> Changes {
+        self.tables.advance(
+            &work.before,
+            &self.names,
+            &self.topology.views,
+            &mut work.changes,
+        );
+        if work.parties {
+            let new = Topology::of(&self.parties);
+            let unlike = new.unlike(&self.topology);
+            let old = std::mem::replace(&mut self.topology, new);
+            for dataplane in &unlike.views {
+                let exists = self.topology.views.contains_key(dataplane);
+                self.tables.reset(dataplane, exists, &mut work.changes);
+            }
+            work.changes.dataplanes.extend(unlike.dataplanes);
+            work.changes.extensions.extend(unlike.extensions);
+            self.touch_reselected(&old, &mut work.changes);
+        }
+        for namespace in &work.pods {
+            self.pods
+                .reassign(namespace, &self.parties, &mut work.changes);
+        }
+        work.changes
+    }
+
+    /// Extensions that share a Service whose extensions changed: one of them may now have it.
+    fn touch_reselected(&self, old: &Topology, changes: &mut Changes) {
+        let (new, old) = (&self.topology.selected, &old.selected);
+        for service in new.keys().chain(old.keys()) {
+            let (now, then) = (new.get(service), old.get(service));
+            if now != then {
+                changes
+                    .extensions
+                    .extend(now.into_iter().chain(then).flatten().cloned());
+            }
+        }
+    }
+
+    fn keys(&self, kind: ObjectKind) -> Vec<Key> {
+        match kind {
+            ObjectKind::Extension => self.parties.extensions.keys().cloned().collect(),
+            ObjectKind::ControlPlane => self.parties.control_planes.keys().cloned().collect(),
+            ObjectKind::GatewayConfiguration => {
+                self.parties.configurations.keys().cloned().collect()
+            }
+            ObjectKind::DataPlane => self.parties.dataplanes.keys().cloned().collect(),
+            ObjectKind::Deployment | ObjectKind::DaemonSet | ObjectKind::StatefulSet => {
+                let workloads = self
+                    .parties
+                    .workloads
+                    .keys()
+                    .filter(|source| source.kind == kind);
+                workloads.map(|source| source.key.clone()).collect()
+            }
+            ObjectKind::Pod => self.pods.keys().cloned().collect(),
+            ObjectKind::Service => self.services.keys().cloned().collect(),
+            ObjectKind::Plugin => self.plugins.namespaced.keys().cloned().collect(),
+            ObjectKind::ClusterPlugin => self
+                .plugins
+                .cluster
+                .keys()
+                .map(|name| Key::new("", &**name))
+                .collect(),
+            _ => {
+                let sources = self
+                    .names
+                    .sources()
+                    .map(|(source, _)| source)
+                    .filter(|source| source.kind == kind);
+                sources.map(|source| source.key.clone()).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! What an extension wants done to plugins and Services, and what is refused, and why.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use serde::Serialize;
+use tagalong_crds::MetricsConfig;
+
+use crate::{
+    Index, annotation,
+    key::{Key, Name},
+    object::Source,
+    plugins::{Owner, PROMETHEUS, PluginConfig, plugin_name},
+    topology::Attachment,
+};
+
+/// What one extension wants. Objects of an earlier plan that are not in this one are to be left as they were found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The extension.
+    pub extension: Key,
+    /// The extension as it was seen; none if there is none, or if it is being deleted: then nothing is wanted.
+    pub seen: Option<Seen>,
+    /// Where it is attached, in order; the first is what its status names.
+    pub attachments: Vec<Attachment>,
+    /// GatewayConfigurations that name it, though no ControlPlane that they made does yet.
+    pub pending: Vec<Key>,
+    /// The managed plugins, at most one in a namespace, and only where a Service wants one.
+    pub plugins: Vec<PluginPlan>,
+    /// The selected Services, in order.
+    pub services: Vec<ServicePlan>,
+}
+
+/// An extension as it was seen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// Its UID.
+    #[serde(skip)]
+    pub uid: Option<Name>,
+    /// Its generation.
+    pub generation: i64,
+    /// Which metrics it wants.
+    pub config: MetricsConfig,
+}
+
+/// A managed plugin.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginPlan {
+    /// Its name.
+    pub key: Key,
+    /// Its settings.
+    pub config: PluginConfig,
+}
+
+/// A selected Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServicePlan {
+    /// The Service.
+    pub service: Key,
+    /// What is to become of it.
+    pub outcome: Outcome,
+}
+
+/// What is to become of a selected Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Its `konghq.com/plugins` is to name this plugin.
+    Plugin(String),
+    /// There is no such Service yet.
+    Missing,
+    /// It is to be left alone.
+    Refused(Refusal),
+}
+
+/// Why a Service is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Refusal {
+    /// Another extension selects it as well, and came first.
+    OtherExtension(Key),
+    /// It names a prometheus plugin of its own, and Kong takes one for each Service.
+    OwnPlugin(String),
+    /// There is a KongPlugin of the managed plugin's name that is not ours.
+    NameTaken(String),
+    /// Kong Operator's built-in controller of extensions manages this plugin in the namespace.
+    BuiltInController(Key),
+    /// A global prometheus plugin has settings in a Secret: the managed plugin would hide them.
+    GlobalPluginUnreadable(#[serde(serialize_with = "crate::key::text")] Name),
+    /// A rule sends traffic to it and to this Service, which cannot be annotated alike.
+    Fellow {
+        /// The other Service.
+        fellow: Key,
+        /// The object with the rule.
+        rule: Option<Source>,
+        /// Why the other one cannot.
+        because: FellowProblem,
+    },
+}
+
+/// Why a Service cannot be annotated like its fellows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FellowProblem {
+    /// The extension does not select it.
+    NotSelected,
+    /// It does not exist: when it comes it would lack the annotation for a while.
+    Missing,
+    /// Its `konghq.com/…` annotations differ.
+    OtherAnnotations,
+    /// It is refused itself.
+    Refused,
+}
+
+impl Index {
+    /// What an extension wants done.
+    #[must_use]
+    pub fn plan(&self, extension: &Key) -> Plan {
+        let record = self
+            .parties
+            .extensions
+            .get(extension)
+            .filter(|record| !record.deleting);
+        let attachments = self
+            .topology
+            .attachments
+            .get(extension)
+            .cloned()
+            .unwrap_or_default();
+        let mut plan = Plan {
+            extension: extension.clone(),
+            seen: record.map(|record| Seen {
+                uid: record.uid.clone(),
+                generation: record.generation,
+                config: record.config,
+            }),
+            pending: if attachments.is_empty() {
+                self.pending(extension)
+            } else {
+                Vec::new()
+            },
+            attachments,
+            plugins: Vec::new(),
+            services: Vec::new(),
+        };
+        let Some(record) = record else { return plan };
+        let globals = self
+            .plugins
+            .cluster
+            .values()
+            .filter_map(|plugin| plugin.global.as_ref()?.as_ref());
+        let config = PluginConfig::merged(record.config, globals);
+        let namespaces: BTreeSet<&Name> = plan
+            .attachments
+            .iter()
+            .map(|attachment| &attachment.namespace)
+            .collect();
+        let mut outcomes = BTreeMap::new();
+        for namespace in namespaces {
+            let plugin = plugin_name(extension, namespace);
+            for name in &record.names {
+                let service = Key {
+                    namespace: Name::clone(namespace),
+                    name: Name::clone(name),
+                };
+                let outcome = self.alone(extension, &service, &plugin);
+                outcomes.insert(service, outcome);
+            }
+        }
+        self.with_fellows(&mut outcomes);
+        for (service, outcome) in &outcomes {
+            let Outcome::Plugin(plugin) = outcome else {
+                continue;
+            };
+            let key = Key {
+                namespace: Name::clone(&service.namespace),
+                name: Name::from(plugin.as_str()),
+            };
+            if plan.plugins.iter().all(|planned| planned.key != key) {
+                plan.plugins.push(PluginPlan {
+                    key,
+                    config: config.clone(),
+                });
+            }
+        }
+        plan.services = outcomes
+            .into_iter()
+            .map(|(service, outcome)| ServicePlan { service, outcome })
+            .collect();
+        plan
+    }
+
+    /// The extensions that there are, or that something refers to.
+    pub fn extensions(&self) -> impl Iterator<Item = &Key> {
+        let all: BTreeSet<&Key> = self
+            .parties
+            .extensions
+            .keys()
+            .chain(self.topology.attachments.keys())
+            .collect();
+        all.into_iter()
+    }
+
+    // What is to become of a Service for reasons of its own.
+    fn alone(&self, extension: &Key, service: &Key, plugin: &str) -> Outcome {
+        if let Some(first) = self
+            .topology
+            .selected
+            .get(service)
+            .and_then(BTreeSet::first)
+            && first != extension
+        {
+            return Outcome::Refused(Refusal::OtherExtension(first.clone()));
+        }
+        let Some(record) = self.services.get(service) else {
+            return Outcome::Missing;
+        };
+        if let Some(built_in) = self.built_in(&service.namespace) {
+            return Outcome::Refused(Refusal::BuiltInController(built_in.clone()));
+        }
+        let key = Key {
+            namespace: Name::clone(&service.namespace),
+            name: Name::from(plugin),
+        };
+        if self
+            .plugins
+            .namespaced
+            .get(&key)
+            .is_some_and(|plugin| plugin.owner != Owner::Tagalong)
+        {
+            return Outcome::Refused(Refusal::NameTaken(plugin.to_owned()));
+        }
+        let listed = record
+            .annotations
+            .get(annotation::PLUGINS)
+            .map(|value| &**value)
+            .unwrap_or_default();
+        if let Some(own) = annotation::items(listed)
+            .find(|item| *item != plugin && self.is_own(item, &service.namespace))
+        {
+            return Outcome::Refused(Refusal::OwnPlugin(own.to_owned()));
+        }
+        let unreadable = self
+            .plugins
+            .cluster
+            .iter()
+            .find(|(_, plugin)| plugin.global == Some(None));
+        if let Some((name, _)) = unreadable {
+            return Outcome::Refused(Refusal::GlobalPluginUnreadable(Name::clone(name)));
+        }
+        Outcome::Plugin(plugin.to_owned())
+    }
+
+    // A Service is annotated together with all its fellows, or not at all.
+    fn with_fellows(&self, outcomes: &mut BTreeMap<Key, Outcome>) {
+        let mut refused = Vec::new();
+        for (service, outcome) in &*outcomes {
+            let Outcome::Plugin(plugin) = outcome else {
+                continue;
+            };
+            let fellows = self.fellows.of(service);
+            let problem = fellows
+                .iter()
+                .filter(|(fellow, _)| *fellow != service)
+                .find_map(|(fellow, rule)| {
+                    let because = match outcomes.get(fellow) {
+                        None => FellowProblem::NotSelected,
+                        Some(Outcome::Missing) => FellowProblem::Missing,
+                        Some(Outcome::Refused(_)) => FellowProblem::Refused,
+                        Some(Outcome::Plugin(other))
+                            if self.alike(service, plugin, fellow, other) =>
+                        {
+                            return None;
+                        }
+                        Some(Outcome::Plugin(_)) => FellowProblem::OtherAnnotations,
+                    };
+                    Some(Refusal::Fellow {
+                        fellow: fellow.clone(),
+                        rule: rule.cloned(),
+                        because,
+                    })
+                });
+            if let Some(refusal) = problem {
+                refused.push((service.clone(), refusal));
+            }
+        }
+        for (service, refusal) in refused {
+            outcomes.insert(service, Outcome::Refused(refusal));
+        }
+    }
+
+    // Whether two Services would have the same `konghq.com/…` annotations.
+    fn alike(&self, one: &Key, plugin: &str, other: &Key, other_plugin: &str) -> bool {
+        let after = |service: &Key, plugin: &str| {
+            let mut annotations = self.services.get(service)?.annotations.clone();
+            let value = annotations.remove(annotation::PLUGINS);
+            let without = annotation::without(value.as_deref(), plugin);
+            Some((annotations, annotation::with(without.as_deref(), plugin)))
+        };
+        plugin == other_plugin && after(one, plugin) == after(other, other_plugin)
+    }
+
+    // Whether an item of a Service's annotation is a prometheus plugin that is not ours.
+    fn is_own(&self, item: &str, namespace: &Name) -> bool {
+        let key = match item.split_once(':') {
+            Some((namespace, name)) => Key::new(namespace, name),
+            None => Key {
+                namespace: Name::clone(namespace),
+                name: Name::from(item),
+            },
+        };
+        match self.plugins.namespaced.get(&key) {
+            Some(plugin) => plugin.prometheus && plugin.owner != Owner::Tagalong,
+            // Kong looks for a KongClusterPlugin of the name where there is no KongPlugin.
+            None => self
+                .plugins
+                .cluster
+                .get(item)
+                .is_some_and(|plugin| plugin.prometheus),
+        }
+    }
+
+    fn built_in(&self, namespace: &Name) -> Option<&Key> {
+        let plugins = self.plugins.namespaced.iter();
+        plugins
+            .filter(|(key, plugin)| key.namespace == *namespace && plugin.owner == Owner::BuiltIn)
+            .map(|(key, _)| key)
+            .min()
+    }
+
+    fn pending(&self, extension: &Key) -> Vec<Key> {
+        let configurations = self.parties.configurations.iter();
+        configurations
+            .filter(|(key, configuration)| {
+                configuration.extensions.iter().any(|(namespace, name)| {
+                    *name == extension.name
+                        && *namespace.as_ref().unwrap_or(&key.namespace) == extension.namespace
+                })
+            })
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(plugin) => write!(f, "gets the plugin {plugin}"),
+            Self::Missing => f.write_str("does not exist"),
+            Self::Refused(refusal) => write!(f, "is left alone: {refusal}"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherExtension(other) => {
+                write!(
+                    f,
+                    "DataPlaneMetricsExtension {other} selects it too; take it out of one of the two"
+                )
+            }
+            Self::OwnPlugin(plugin) => write!(
+                f,
+                "it names the {PROMETHEUS} plugin {plugin} already, and Kong takes one for each Service; remove one of them"
+            ),
+            Self::NameTaken(plugin) => {
+                write!(
+                    f,
+                    "there is a KongPlugin {plugin} that tagalong did not make; rename it or the extension"
+                )
+            }
+            Self::BuiltInController(plugin) => write!(
+                f,
+                "Kong Operator's built-in controller of extensions made KongPlugin {plugin}; switch that controller off \
+                 (KONG_OPERATOR_ENABLE_CONTROLLER_CONTROLPLANEEXTENSIONS=false) and delete what it left behind"
+            ),
+            Self::GlobalPluginUnreadable(plugin) => write!(
+                f,
+                "the global KongClusterPlugin {plugin} has settings in a Secret, which a plugin on the Service would hide; \
+                 write them into its config"
+            ),
+            Self::Fellow {
+                fellow,
+                rule,
+                because,
+            } => {
+                let rule: &dyn fmt::Display = match rule {
+                    Some(rule) => rule,
+                    None => &"a rule",
+                };
+                write!(f, "{rule} sends traffic to it and to Service {fellow}, ")?;
+                f.write_str(match because {
+                    FellowProblem::NotSelected => "which the extension does not select; Kong drops the rule unless both have the same annotations",
+                    FellowProblem::Missing => "which does not exist; Kong would drop the rule when it comes without the annotation",
+                    FellowProblem::OtherAnnotations => "whose konghq.com annotations differ; Kong drops rules over such Services",
+                    FellowProblem::Refused => "which is left alone itself; Kong drops the rule unless both have the same annotations",
+                })
+            }
+        }
+    }
+}
