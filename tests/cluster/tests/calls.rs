@@ -1,5 +1,7 @@
 //! Whom the control plane calls: a mutating webhook and an APIService in the test process.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod support;
 
 use std::sync::Arc;
