@@ -1,0 +1,243 @@
+//! The process itself: both versions of HTTP, its certificates, its end.
+
+mod support;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::{Value, json};
+use support::{object, settings};
+use tagalong_cluster::pki::Authority;
+use tagalong_cluster::process::{Ground, Process};
+use tagalong_cluster::{PATIENCE, until};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+struct Server {
+    process: Process,
+    port: u16,
+    admin: u16,
+}
+
+impl Server {
+    async fn start(directory: &Path) -> Self {
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let (port, admin) = match (free(), free()) {
+            (Ok(port), Ok(admin)) => (port.port(), admin.port()),
+            other => panic!("no free ports: {other:?}"),
+        };
+        let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-webhook"));
+        command
+            .arg(format!("--listen=127.0.0.1:{port}"))
+            .arg(format!("--admin-address=127.0.0.1:{admin}"))
+            .arg(format!("--tls-dir={}", directory.display()))
+            .arg(format!("--sidecar-image={}", settings().image))
+            .arg(format!("--labels-url={}", settings().labels_url))
+            .arg("--native-sidecars=always");
+        let process = Process::start("webhook", command, directory);
+        Self {
+            process: process.unwrap_or_else(|error| panic!("{error}")),
+            port,
+            admin,
+        }
+    }
+
+    async fn admin(&self, path: &str) -> tagalong_cluster::Result<(StatusCode, String)> {
+        let address = format!("127.0.0.1:{}", self.admin);
+        until("the admin port", PATIENCE, || async {
+            let stream = TcpStream::connect(&address).await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            let request = Request::get(path)
+                .header("host", "x")
+                .body(Full::<Bytes>::default())?;
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        })
+        .await
+    }
+
+    async fn connect(
+        &self,
+        authority: &Authority,
+        protocol: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_slice(authority.certificate().as_bytes());
+        roots
+            .add(ca.map_err(std::io::Error::other)?)
+            .map_err(std::io::Error::other)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let mut config = config
+            .map_err(std::io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let name = ServerName::try_from("127.0.0.1").map_err(std::io::Error::other)?;
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+    }
+}
+
+fn review() -> Request<Full<Bytes>> {
+    let review = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {"uid": "u", "operation": "CREATE", "object": object("smallest")},
+    });
+    Request::post("https://127.0.0.1/mutate?timeout=3s")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json")
+        .body(Full::from(review.to_string()))
+        .unwrap_or_default()
+}
+
+async fn is_injected(response: Response<Incoming>) -> bool {
+    let ok = response.status() == StatusCode::OK;
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    ok && body["response"]["allowed"] == true && body["response"]["patchType"] == "JSONPatch"
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken_and_the_end_is_in_order()
+-> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let authority = Authority::new("ca")?;
+    authority
+        .server(&["127.0.0.1"])?
+        .write(directory.path(), "tls")?;
+    let server = Server::start(directory.path()).await;
+    until("readiness", PATIENCE, || async {
+        match server.admin("/readyz").await? {
+            (StatusCode::OK, _) => Ok(()),
+            (_, missing) => Err(missing.into()),
+        }
+    })
+    .await?;
+
+    let stream = TokioIo::new(server.connect(&authority, "http/1.1").await?);
+    let (mut http1, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    assert!(is_injected(http1.send_request(review()).await?).await);
+    assert!(
+        is_injected(http1.send_request(review()).await?).await,
+        "and again on the same connection"
+    );
+
+    let stream = TokioIo::new(server.connect(&authority, "h2").await?);
+    let (http2, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+    tokio::spawn(connection);
+    let many = (0..32).map(|_| {
+        let mut http2 = http2.clone();
+        tokio::spawn(async move {
+            Ok::<_, hyper::Error>(is_injected(http2.send_request(review()).await?).await)
+        })
+    });
+    for answered in many.collect::<Vec<_>>() {
+        assert!(answered.await??);
+    }
+    let (_, metrics) = server.admin("/metrics").await?;
+    assert!(
+        metrics
+            .contains("tagalong_webhook_reviews_total{kind=\"DataPlane\",verdict=\"injected\"} 34"),
+        "{metrics}"
+    );
+
+    // The API server learns late that a pod is on its way out: reviews are still taken after SIGTERM.
+    let Server {
+        process,
+        port,
+        admin,
+    } = server;
+    let log = process.log().to_owned();
+    let ending = tokio::task::spawn_blocking(move || process.stop(Duration::from_secs(60)));
+    until("the drain", PATIENCE, || async {
+        let log = std::fs::read_to_string(&log)?;
+        if log.contains("drains") {
+            Ok(())
+        } else {
+            Err(log.into())
+        }
+    })
+    .await?;
+    let mut late = http2.clone();
+    assert!(is_injected(late.send_request(review()).await?).await);
+    let status = ending.await?;
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "{status:?} {port} {admin}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_is_ready_only_with_a_certificate() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let server = Server::start(directory.path()).await;
+    let (status, missing) = server.admin("/readyz").await?;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(missing.contains("certificate"), "{missing}");
+    assert_eq!(server.admin("/healthz").await?.0, StatusCode::OK);
+    // It ends at once, although it never began.
+    let Server { process, .. } = server;
+    let status = tokio::task::spawn_blocking(move || process.stop(Duration::from_secs(60))).await?;
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    Ok(())
+}
+
+#[test]
+fn bad_flags_are_told_and_nothing_starts() -> std::io::Result<()> {
+    let good = [
+        "--tls-dir=/nowhere",
+        "--sidecar-image=a:1",
+        "--labels-url=https://operator:8443/v1/labels",
+    ];
+    for (bad, part) in [
+        ("--sidecar-image=a b", "image"),
+        ("--labels-url=http://operator/v1/labels", "https"),
+        ("--sidecar-port=80", "1024"),
+        (
+            "--sidecar-resources={\"limits\":{\"memory\":\"1Mi\"}}",
+            "16Mi",
+        ),
+        ("--native-sidecars=maybe", "auto"),
+    ] {
+        let flag = bad.split('=').next().unwrap_or_default();
+        let flags = good
+            .iter()
+            .filter(|good| !good.starts_with(flag))
+            .chain([&bad]);
+        let ended = std::process::Command::new(env!("CARGO_BIN_EXE_tagalong-webhook"))
+            .args(flags)
+            .output()?;
+        assert_eq!(ended.status.code(), Some(2), "{bad}");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains(part) && said.contains(flag), "{said}");
+    }
+    Ok(())
+}
