@@ -234,4 +234,17 @@ proptest! {
         let updated = applied(&stored, &injected(&stored, &newer));
         prop_assert_eq!(updated, applied(&object, &injected(&object, &newer)));
     }
+
+    #[test]
+    fn any_review_is_answered(request in anything(), object in damaged(), old in damaged(), settings in some_settings()) {
+        let mut review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+        let answered = tagalong_webhook::review::review(review.to_string().as_bytes(), &settings);
+        prop_assert!(answered.is_err() || review["request"]["uid"].is_string());
+
+        review["request"] = json!({"uid": "u", "operation": "UPDATE", "object": object, "oldObject": old});
+        let answer = tagalong_webhook::review::review(review.to_string().as_bytes(), &settings).unwrap();
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        prop_assert_eq!(&answer["response"]["uid"], "u");
+        prop_assert_eq!(&answer["response"]["allowed"], &json!(true));
+    }
 }

@@ -3,7 +3,7 @@
 //! The grammar is that of `kong/conf_loader/listeners.lua` in Kong: `off`, or entries `address:port [flag …]`
 //! between commas.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde_json::Value;
 
@@ -124,28 +124,30 @@ impl Listener {
     }
 
     /// How well the sidecar can read it, the least first. Plain HTTP costs Kong least. Without TLS, `http2` makes an
-    /// Nginx before 1.25.1 speak nothing but HTTP/2. `proxy_protocol` wants a preamble that no HTTP client sends.
+    /// Nginx before 1.25.1 speak nothing but HTTP/2. `proxy_protocol` wants a preamble that no HTTP client sends. And
+    /// Kong's certificate is its own, which the sidecar takes on loopback only.
     fn rank(&self) -> Option<u8> {
         match (self.proxy_protocol, self.tls, self.http2) {
             (true, _, _) => None,
+            (false, true, _) => self.reached().is_loopback().then_some(1),
             (false, false, false) => Some(0),
-            (false, true, _) => Some(1),
             (false, false, true) => Some(2),
+        }
+    }
+
+    /// The address by which the pod's own containers reach it.
+    fn reached(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            address => address,
         }
     }
 
     fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        let port = self.port;
-        let address = match self.address {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            address => address,
-        };
-        match address {
-            IpAddr::V4(address) => format!("{scheme}://{address}:{port}/metrics"),
-            IpAddr::V6(address) => format!("{scheme}://[{address}]:{port}/metrics"),
-        }
+        let address = SocketAddr::new(self.reached(), self.port);
+        format!("{scheme}://{address}/metrics")
     }
 }
 

@@ -61,6 +61,7 @@ fn refuses_what_cannot_be_read() {
         "$(POD_IP):8100",
         "kong:8100",
         "0.0.0.0:8100 proxy_protocol",
+        "10.1.2.3:8100 ssl",
     ] {
         assert_eq!(
             url(value),
