@@ -7,6 +7,8 @@
 //! The grammar is the text format 0.0.4's, which lets blanks stand between tokens, with the timestamp and exemplar of
 //! OpenMetrics 1.0. Numbers are what Prometheus reads as one: decimal, or an infinity or NaN in any case.
 
+use crate::swar::{equal, first, not_digit, word};
+
 /// The byte at `i`; a line feed beyond the end, which ends every token.
 #[inline]
 pub(crate) fn at(block: &[u8], i: usize) -> u8 {
@@ -44,7 +46,7 @@ const CLASS: [u8; 256] = {
 };
 
 #[inline]
-fn word(block: &[u8], start: usize, first: u8, rest: u8) -> Option<usize> {
+fn of_class(block: &[u8], start: usize, first: u8, rest: u8) -> Option<usize> {
     if CLASS[usize::from(at(block, start))] & first == 0 {
         return None;
     }
@@ -58,17 +60,14 @@ fn word(block: &[u8], start: usize, first: u8, rest: u8) -> Option<usize> {
 /// A metric's name.
 #[inline]
 pub(crate) fn metric_name(block: &[u8], i: usize) -> Option<usize> {
-    word(block, i, NAME | COLON, NAME | COLON | DIGIT)
+    of_class(block, i, NAME | COLON, NAME | COLON | DIGIT)
 }
 
 /// A label's name, which unlike a metric's has no colon.
 #[inline]
 pub(crate) fn label_name(block: &[u8], i: usize) -> Option<usize> {
-    word(block, i, NAME, NAME | DIGIT)
+    of_class(block, i, NAME, NAME | DIGIT)
 }
-
-/// Most values of `le` end within so many bytes, for which a call of `memchr` does not pay.
-const SHORT: usize = 8;
 
 /// A quoted value from its first quote on.
 #[inline]
@@ -76,14 +75,18 @@ pub(crate) fn quoted(block: &[u8], i: usize) -> Option<usize> {
     if at(block, i) != b'"' {
         return None;
     }
-    let mut i = i + 1;
-    for _ in 0..SHORT {
-        match at(block, i) {
-            b'"' => return Some(i + 1),
-            b'\\' | b'\n' => break,
-            _ => i += 1,
-        }
+    let i = i + 1;
+    // Most values of `le` end within a word, for which a call of `memchr` does not pay.
+    match word(block, i)
+        .and_then(|word| first(equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n')))
+    {
+        Some(len) if at(block, i + len) == b'"' => Some(i + len + 1),
+        _ => long_quoted(block, i),
     }
+}
+
+#[inline(never)]
+fn long_quoted(block: &[u8], mut i: usize) -> Option<usize> {
     loop {
         i += memchr::memchr3(b'"', b'\\', b'\n', block.get(i..)?)?;
         match at(block, i) {
@@ -96,6 +99,9 @@ pub(crate) fn quoted(block: &[u8], i: usize) -> Option<usize> {
 
 #[inline]
 fn digits(block: &[u8], mut i: usize) -> usize {
+    if let Some(len) = word(block, i).and_then(|word| first(not_digit(word))) {
+        return i + len;
+    }
     while at(block, i).is_ascii_digit() {
         i += 1;
     }

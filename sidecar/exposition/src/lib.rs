@@ -7,7 +7,9 @@ mod held;
 mod options;
 mod quotes;
 mod rewrite;
+mod run;
 mod sample;
+mod swar;
 mod table;
 
 pub use options::{Keep, Options, Stats};

@@ -7,6 +7,7 @@ use crate::grammar::{at, blanks};
 use crate::held::Held;
 use crate::options::{Keep, Options, Stats};
 use crate::quotes::Quotes;
+use crate::run::{REST, bucket};
 use crate::sample::{Reader, Sample, Verdict};
 use crate::table::LabelTable;
 
@@ -218,7 +219,12 @@ impl Rewriter {
             match sample {
                 Some(sample) if sample.end - start - 1 <= self.options.max_line => {
                     self.sample(start, sample, &mut splice);
-                    start = sample.end;
+                    start = match (sample.verdict, reader.head()) {
+                        (Verdict::Enrich { labels, .. }, Some(head)) => {
+                            self.run(start, sample.end, head, labels.len(), &mut splice)
+                        }
+                        _ => sample.end,
+                    };
                 }
                 _ => start = self.other(start, &mut splice),
             }
@@ -246,6 +252,47 @@ impl Rewriter {
         if self.options.keep == Keep::Enriched {
             splice.leave_out(start, sample.end);
         }
+    }
+
+    /// The sample from `first` to `start` was enriched: does the same to the lines that follow, as far as they are of its
+    /// histogram, and returns where the next one starts.
+    #[inline]
+    fn run(
+        &mut self,
+        first: usize,
+        start: usize,
+        head: &[u8],
+        added: usize,
+        splice: &mut Splice<'_, '_>,
+    ) -> usize {
+        if head.len() + REST > self.options.max_line {
+            return start;
+        }
+        let Some((mut len, mut rest)) = bucket(splice.block, start, head) else {
+            return start;
+        };
+        splice.copy_to(start);
+        let rewritten = splice.out.len() - (start - first) - added;
+        let rewritten = rewritten..rewritten + head.len() + added;
+        let mut start = start;
+        let mut lines = 0;
+        loop {
+            splice.out.extend_from_within(rewritten.clone());
+            // A copy of fixed length is a few instructions; one of the exact length is a call.
+            splice.out.extend_from_slice(rest);
+            splice.out.truncate(splice.out.len() - (REST - len));
+            start += head.len() + len;
+            lines += 1;
+            match bucket(splice.block, start, head) {
+                Some(next) => (len, rest) = next,
+                None => break,
+            }
+        }
+        splice.copied = start;
+        self.stats.lines += lines;
+        self.stats.samples += lines;
+        self.stats.enriched += lines;
+        start
     }
 
     /// Deals with a line that is not a sample, and returns where the next one starts.

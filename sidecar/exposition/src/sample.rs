@@ -120,6 +120,18 @@ impl<'b, 't> Reader<'b, 't> {
         Some(Sample { end, verdict })
     }
 
+    /// The previous sample up to its last label, if what was to be known of it stands there.
+    #[inline]
+    pub(crate) fn head(&self) -> Option<&'b [u8]> {
+        let bound = *self.bounds.get(self.count.checked_sub(1)?)?;
+        let line = self.block.get(self.start..self.start + self.len)?;
+        if self.key?.end < bound {
+            line.get(..bound)
+        } else {
+            None
+        }
+    }
+
     /// A sample with a label of ours is left alone; one without a key was never meant.
     fn clashing(&self) -> Verdict<'t> {
         if self.key.is_some() {
@@ -133,7 +145,8 @@ impl<'b, 't> Reader<'b, 't> {
     #[inline]
     fn resume(&mut self, start: usize) -> Option<usize> {
         let previous = self.block.get(self.start..self.start + self.len)?;
-        let common = common_prefix(previous, self.block.get(start..)?);
+        let this = self.block.get(start..)?;
+        let common = common_prefix(previous, this);
         while let Some(last) = self.count.checked_sub(1) {
             let bound = *self.bounds.get(last)?;
             if bound <= common {
@@ -313,17 +326,17 @@ fn exemplar_labels(block: &[u8], mut i: usize) -> Option<usize> {
 /// How many bytes `a` and `b` have in common from their start.
 #[inline]
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_chunks::<32>().0, b.as_chunks::<32>().0);
-    let same = words_a
-        .iter()
-        .zip(words_b)
-        .take_while(|(a, b)| a == b)
-        .count()
-        * 32;
-    let rest = |s: &[u8]| s.get(same..).map_or(0, <[u8]>::len);
-    let limit = rest(a).min(rest(b)).min(32);
-    let (a, b) = (a.get(same..same + limit), b.get(same..same + limit));
-    same + a.zip(b).map_or(0, |(a, b)| {
-        a.iter().zip(b).take_while(|(a, b)| a == b).count()
-    })
+    let mut same = 0;
+    for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+        let differ = u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
+        if differ != 0 {
+            return same + differ.trailing_zeros() as usize / 8;
+        }
+        same += 16;
+    }
+    let (a, b) = (
+        a.get(same..).unwrap_or_default(),
+        b.get(same..).unwrap_or_default(),
+    );
+    same + a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
