@@ -1,7 +1,22 @@
 //! Reconciles the metrics extension, pushes label tables, collects every pod's metrics
+//!
+//! ```text
+//!   watches ──▶ world (one index, one lock) ──▶ push: a table for each sidecar     every replica
+//!                   ├──▶ reconcile: plugins, Services, DataPlanes, status          lease holder
+//!                   └──▶ collect: /metrics of all sidecars, merged                 lease holder
+//!   certificates: authority, serving certificates                                  lease holder writes
+//! ```
 
+pub mod args;
+pub mod ask;
 pub mod certificates;
+pub mod cluster;
+pub mod explain;
+pub mod manifests;
 pub mod metrics;
+pub mod operate;
 pub mod push;
 pub mod reconcile;
+pub mod scrape;
 pub mod watches;
+pub mod world;

@@ -1,3 +1,89 @@
 //! What the world should look like, and the writes that make it so.
+//!
+//! Level-triggered: each pass derives everything that is wanted from the index ([`wanted`]), compares it
+//! with what the watches last saw ([`observed`]), and writes the difference ([`diff`], [`write`]). So it
+//! does not matter which events were missed, a pass over an unchanged world writes nothing, and what
+//! nobody wants any more is found by the marks that tagalong leaves on what it touches.
 
-pub mod annotation;
+pub mod diff;
+pub mod observed;
+pub mod status;
+pub mod tell;
+pub mod wanted;
+pub mod write;
+
+use crate::certificates::Bundle;
+use std::time::Duration;
+use tagalong_runtime::{Drain, Readiness};
+use tell::Teller;
+use write::Writer;
+
+/// Events of this span are taken together: a rollout or an apply of many objects is one pass.
+const TOGETHER: Duration = Duration::from_millis(100);
+/// A pass without any event, against what nobody foresaw.
+const RESYNC: Duration = Duration::from_secs(600);
+/// After a failure: first, and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Reconciles whenever something changed, as long as this process may write, until the drain begins.
+pub async fn run(
+    writer: Writer,
+    mut teller: Teller,
+    mut bundle: Bundle,
+    synced: Readiness,
+    drain: Drain,
+) {
+    let mut changed = writer.world.changed();
+    let mut failures: u32 = 0;
+    loop {
+        // What is not yet seen would look as if it were gone, and be taken back.
+        let ready = async {
+            writer.writes.granted().await;
+            writer.metrics.leader.set(1);
+            while !synced.missing().is_empty() {
+                tokio::time::sleep(TOGETHER).await;
+            }
+        };
+        if drain.cancel(ready).await.is_none() {
+            return;
+        }
+        changed.mark_unchanged();
+        let trust = bundle.borrow_and_update().clone();
+        let failed = pass(&writer, &mut teller, trust.as_deref()).await;
+        failures = if failed {
+            failures.saturating_add(1)
+        } else {
+            0
+        };
+        let wait = match failures {
+            0 => RESYNC,
+            many => RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(many - 1)),
+        };
+        let waited = drain.cancel(async {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _world = changed.changed() => tokio::time::sleep(TOGETHER).await,
+                Ok(()) = bundle.changed() => {}
+            }
+        });
+        if waited.await.is_none() {
+            return;
+        }
+    }
+}
+
+/// One pass. `true`: something failed, or has to be done again.
+async fn pass(writer: &Writer, teller: &mut Teller, trust: Option<&str>) -> bool {
+    let (plans, stages) = writer.world.look(|state| {
+        let (plans, wanted) = wanted::wanted(&state.index, trust);
+        (plans, diff::due(&wanted, &state.observed))
+    });
+    writer.metrics.passes.inc();
+    let written = writer.carry_out(stages).await;
+    if written.done > 0 {
+        tracing::info!(writes = written.done, "reconciled");
+    }
+    let told = teller.tell(&plans, &written).await;
+    // What one stage makes possible, such as letting go of an extension, the next pass does.
+    !told || written.conflicts > 0 || !written.failed.is_empty() || written.done > 0
+}

@@ -11,7 +11,10 @@ pub use one::Sink;
 
 use crate::metrics;
 use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
 use kube::core::ApiResource;
+use kube::runtime::watcher;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -77,6 +80,20 @@ impl<S: Clone + Send + Sync + 'static> Watched<S> {
             forget: |sink| Sink::<K>::reset(sink, Vec::new()),
         }
     }
+}
+
+/// Watches the ConfigMaps of one name in all namespaces: the permission can be given for just them.
+pub async fn named<S: Sink<ConfigMap> + Clone>(
+    context: Context<S>,
+    name: &str,
+    ready: tagalong_runtime::readiness::Handle,
+    drain: Drain,
+) {
+    let api = Api::<ConfigMap>::all(context.client.clone());
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let events = one::plain(api, config);
+    let watch = one::feed(events, "ConfigMap", context, Some(ready));
+    drain.cancel(watch).await;
 }
 
 /// Watches all of `kinds` that the cluster serves, until the drain begins.

@@ -2,11 +2,13 @@
 
 use crate::metrics;
 use crate::watches::Context;
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::Api;
 use kube::core::{ApiResource, DeserializeGuard, Resource};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt as _, watcher::DefaultBackoff};
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use tagalong_crds::Kind;
 use tagalong_runtime::readiness::Handle;
@@ -24,10 +26,12 @@ pub trait Sink<K>: Send + Sync + 'static {
 /// An object, or its metadata where the rest could not be read.
 type Read<K> = Result<K, Box<kube::core::error_boundary::InvalidObject>>;
 
+type Events<K> = BoxStream<'static, watcher::Result<Event<Read<K>>>>;
+
 /// Watches `K` for ever. `ready` is released at the first sync.
-pub(super) async fn run<K, S>(context: Context<S>, resource: ApiResource, mut ready: Option<Handle>)
+pub(super) async fn run<K, S>(context: Context<S>, resource: ApiResource, ready: Option<Handle>)
 where
-    K: Kind + Clone + Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: Kind + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     S: Sink<K>,
 {
     let client = context.client.clone();
@@ -36,34 +40,51 @@ where
         config = config.labels(selector);
     }
     // The guard does not pass on that only metadata are wanted; metadata cannot be malformed anyway.
-    let mut events = if K::metadata_api() {
-        let api = Api::<K>::all_with(client, &resource);
-        let events = watcher(api, config).default_backoff();
-        events.map_ok(|event| map(event, Read::Ok)).boxed()
+    let events = if K::metadata_api() {
+        plain(Api::<K>::all_with(client, &resource), config)
     } else {
         let api = Api::<DeserializeGuard<K>>::all_with(client, &resource);
-        let events = watcher(api, config).backoff(DefaultBackoff::default());
+        let events = watcher(api, config).default_backoff();
         events
             .map_ok(|event| map(event, |guard| guard.0.map_err(Box::new)))
             .boxed()
     };
-    let kind = metrics::Kind { kind: K::KIND };
+    feed(events, K::KIND, context, ready).await;
+}
+
+/// A watch without a guard.
+pub(super) fn plain<K>(api: Api<K>, config: watcher::Config) -> Events<K>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let events = watcher(api, config).default_backoff();
+    events.map_ok(|event| map(event, Read::Ok)).boxed()
+}
+
+/// Feeds events to the sink for ever.
+pub(super) async fn feed<K: Resource, S: Sink<K>>(
+    mut events: Events<K>,
+    kind: &'static str,
+    context: Context<S>,
+    mut ready: Option<Handle>,
+) {
+    let label = metrics::Kind { kind };
     let mut listed = Vec::new();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => listed.clear(),
-            Ok(Event::InitApply(object)) => listed.extend(readable(object, &context)),
+            Ok(Event::InitApply(object)) => listed.extend(readable(object, kind, &context)),
             Ok(Event::InitDone) => {
                 tracing::debug!(objects = listed.len(), "in sync");
                 context.sink.reset(std::mem::take(&mut listed));
-                context.metrics.synced.get_or_create(&kind).set(1);
+                context.metrics.synced.get_or_create(&label).set(1);
                 if let Some(ready) = ready.take() {
                     ready.ready();
                 }
             }
             Ok(Event::Apply(object)) => {
                 let (namespace, name) = key(&object);
-                match readable(object, &context) {
+                match readable(object, kind, &context) {
                     Some(object) => context.sink.apply(object),
                     None => context.sink.delete(namespace.as_deref(), &name),
                 }
@@ -73,8 +94,7 @@ where
                 context.sink.delete(namespace.as_deref(), &name);
             }
             Err(error) => {
-                context.metrics.errors.get_or_create(&kind).inc();
-                context.metrics.synced.get_or_create(&kind).set(0);
+                context.metrics.errors.get_or_create(&label).inc();
                 tracing::warn!(%error, "watch failed, tries again");
             }
         }
@@ -102,7 +122,11 @@ fn key<K: Resource>(object: &Read<K>) -> (Option<String>, String) {
     )
 }
 
-fn readable<K: Kind, S>(object: Read<K>, context: &Context<S>) -> Option<K> {
+fn readable<K: Resource, S>(
+    object: Read<K>,
+    kind: &'static str,
+    context: &Context<S>,
+) -> Option<K> {
     let (namespace, name) = key(&object);
     match object {
         Ok(mut object) => {
@@ -110,8 +134,8 @@ fn readable<K: Kind, S>(object: Read<K>, context: &Context<S>) -> Option<K> {
             Some(object)
         }
         Err(invalid) => {
-            let kind = metrics::Kind { kind: K::KIND };
-            context.metrics.malformed.get_or_create(&kind).inc();
+            let label = metrics::Kind { kind };
+            context.metrics.malformed.get_or_create(&label).inc();
             let namespace = namespace.unwrap_or_default();
             tracing::warn!(
                 namespace,

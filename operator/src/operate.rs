@@ -1,0 +1,86 @@
+//! The life of the process: start, serve, end.
+
+use crate::args::OperateArgs;
+use crate::metrics::Metrics;
+use crate::{cluster, scrape};
+use std::process::ExitCode;
+use tagalong_runtime::serve::{BindError, Server};
+use tagalong_runtime::{Runtime, StartError};
+
+/// Why the process ends otherwise than well.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No async runtime.
+    #[error("cannot start the async runtime: {0}")]
+    Tokio(#[from] std::io::Error),
+    /// The admin server, the log or the signals.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The operator itself.
+    #[error(transparent)]
+    Operator(#[from] cluster::StartError),
+    /// A port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// There is no cluster.
+    #[error("cannot find a cluster ({0}); with --manifests DIR none is needed")]
+    NoCluster(String),
+    /// The lease was lost.
+    #[error(transparent)]
+    Lease(#[from] tagalong_runtime::lease::Lost),
+    /// A question that cannot be answered, or manifests that cannot be read.
+    #[error("{0}")]
+    Ask(String),
+}
+
+impl Failure {
+    /// Says it on standard error.
+    #[must_use]
+    #[allow(clippy::print_stderr, reason = "the last words of a command")]
+    pub fn report(&self) -> ExitCode {
+        eprintln!("tagalong-operator: {self}");
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs `work` on a new async runtime.
+pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(work);
+    // What still runs was told to end, and did not: it must not hold up the process.
+    runtime.shutdown_background();
+    done
+}
+
+/// A client for the cluster that this process is in, or that the kubeconfig names.
+pub(crate) async fn client() -> Result<kube::Client, Failure> {
+    let client = kube::Client::try_default().await;
+    client.map_err(|error| Failure::NoCluster(error.to_string()))
+}
+
+/// Operates until told to end.
+///
+/// # Errors
+///
+/// When it cannot start, or has lost the lease.
+pub fn run(args: &OperateArgs) -> Result<(), Failure> {
+    on_runtime(async {
+        let metrics = Metrics::default();
+        let runtime = Runtime::start(&args.runtime, None).await?;
+        let server = Server::bind(args.metrics_address).await?;
+        tracing::info!(address = %server.address(), "metrics server listens");
+        let own = metrics.clone();
+        let answer = move |request| scrape::answer(own.clone(), request);
+        tokio::spawn(server.serve(answer, runtime.drain()));
+        let client = client().await?;
+        let operator =
+            cluster::start(client, args, metrics, runtime.readiness(), &runtime.drain()).await?;
+        match runtime.run(operator.lease).await? {
+            Some(Ok(Err(lost))) => Err(lost.into()),
+            Some(Err(panicked)) => Err(Failure::Ask(format!("the lease's task ended: {panicked}"))),
+            Some(Ok(Ok(()))) | None => Ok(()),
+        }
+    })
+}

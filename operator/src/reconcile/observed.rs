@@ -1,0 +1,254 @@
+//! The objects that the reconcilers write, as the watches last saw them: no more of each than decides
+//! whether a write is due.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Resource, ResourceExt as _};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use tagalong_crds as crds;
+use tagalong_index::{INJECT_LABEL, Key, MANAGED_BY, MANAGED_BY_LABEL, ObjectKind};
+
+/// On a Service: the plugin that we added to its `konghq.com/plugins`. What a person put there has none.
+pub const ADDED_PLUGIN: &str = "tagalong.dev/added-plugin";
+/// On a DataPlane: that the label `tagalong.dev/inject` is ours. What a person put there has none.
+pub const ADDED_LABEL: &str = "tagalong.dev/added-inject-label";
+/// On a KongPlugin: the extension that it was made for, as `namespace/name`.
+pub const EXTENSION: &str = "tagalong.dev/extension";
+/// On an extension, while something of it remains in other objects.
+pub const FINALIZER: &str = "tagalong.dev/leave-as-found";
+/// The ConfigMap that brings the certificate authority to sidecars.
+pub const CA_CONFIG_MAP: &str = "tagalong-ca";
+/// Its key.
+pub const CA_KEY: &str = "ca.crt";
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Its version.
+    pub version: String,
+    /// The annotation `konghq.com/plugins`.
+    pub plugins: Option<String>,
+    /// What we added to it.
+    pub added: Option<String>,
+}
+
+/// A KongPlugin of ours.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plugin {
+    /// Its version.
+    pub version: String,
+    /// Which Kong plugin it is.
+    pub plugin: String,
+    /// Its settings.
+    pub config: Map<String, Value>,
+    /// The extension that it was made for.
+    pub extension: Option<String>,
+    /// Whether someone turned it off.
+    pub disabled: bool,
+}
+
+/// A DataPlane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataPlane {
+    /// Its version.
+    pub version: String,
+    /// The label that asks for the sidecar.
+    pub label: Option<String>,
+    /// Whether we put it there.
+    pub added: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// A ConfigMap named [`CA_CONFIG_MAP`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaConfigMap {
+    /// Its version.
+    pub version: String,
+    /// The certificates in it.
+    pub bundle: Option<String>,
+    /// Whether it is ours.
+    pub ours: bool,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Every Service.
+    pub services: HashMap<Key, Service>,
+    /// KongPlugins that are ours.
+    pub plugins: BTreeMap<Key, Plugin>,
+    /// Every DataPlane.
+    pub dataplanes: BTreeMap<Key, DataPlane>,
+    /// Every extension.
+    pub extensions: BTreeMap<Key, crds::DataPlaneMetricsExtension>,
+    /// By namespace.
+    pub ca: BTreeMap<String, CaConfigMap>,
+}
+
+/// How an object of one kind is observed. Each call says whether a reconciler should look.
+pub trait Observe: Sized {
+    /// The kind in the index.
+    const INDEXED: ObjectKind;
+    /// The object is new or has changed.
+    fn seen(&self, observed: &mut Observed) -> bool;
+    /// The object is gone.
+    fn gone(observed: &mut Observed, key: &Key) -> bool;
+    /// All objects of the kind are about to be seen anew.
+    fn forget(observed: &mut Observed);
+}
+
+/// The name and namespace of an object.
+pub fn key<K: Resource>(object: &K) -> Key {
+    Key::new(object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn version<K: Resource>(object: &K) -> String {
+    object.resource_version().unwrap_or_default()
+}
+
+impl Observe for crds::Service {
+    const INDEXED: ObjectKind = ObjectKind::Service;
+
+    fn seen(&self, observed: &mut Observed) -> bool {
+        let annotation = |name: &str| self.annotations().get(name).cloned();
+        let service = Service {
+            version: version(self),
+            plugins: annotation(tagalong_index::annotation::PLUGINS),
+            added: annotation(ADDED_PLUGIN),
+        };
+        let old = observed.services.insert(key(self), service.clone());
+        old.is_none_or(|old| old.plugins != service.plugins || old.added != service.added)
+    }
+
+    fn gone(observed: &mut Observed, key: &Key) -> bool {
+        observed.services.remove(key).is_some()
+    }
+
+    fn forget(observed: &mut Observed) {
+        observed.services.clear();
+    }
+}
+
+impl Observe for crds::KongPlugin {
+    const INDEXED: ObjectKind = ObjectKind::Plugin;
+
+    fn seen(&self, observed: &mut Observed) -> bool {
+        let key = key(self);
+        if self.labels().get(MANAGED_BY_LABEL).map(String::as_str) != Some(MANAGED_BY) {
+            return observed.plugins.remove(&key).is_some();
+        }
+        let plugin = Plugin {
+            version: version(self),
+            plugin: self.plugin.clone(),
+            config: self.config.clone(),
+            extension: self.annotations().get(EXTENSION).cloned(),
+            disabled: self.disabled,
+        };
+        observed.plugins.insert(key, plugin.clone()) != Some(plugin)
+    }
+
+    fn gone(observed: &mut Observed, key: &Key) -> bool {
+        observed.plugins.remove(key).is_some()
+    }
+
+    fn forget(observed: &mut Observed) {
+        observed.plugins.clear();
+    }
+}
+
+impl Observe for crds::DataPlane {
+    const INDEXED: ObjectKind = ObjectKind::DataPlane;
+
+    fn seen(&self, observed: &mut Observed) -> bool {
+        let dataplane = DataPlane {
+            version: version(self),
+            label: self.labels().get(INJECT_LABEL).cloned(),
+            added: self.annotations().contains_key(ADDED_LABEL),
+            deleting: self.metadata.deletion_timestamp.is_some(),
+        };
+        let old = observed.dataplanes.insert(key(self), dataplane.clone());
+        old.is_none_or(|old| {
+            (old.label, old.added, old.deleting)
+                != (dataplane.label, dataplane.added, dataplane.deleting)
+        })
+    }
+
+    fn gone(observed: &mut Observed, key: &Key) -> bool {
+        observed.dataplanes.remove(key).is_some()
+    }
+
+    fn forget(observed: &mut Observed) {
+        observed.dataplanes.clear();
+    }
+}
+
+impl Observe for crds::DataPlaneMetricsExtension {
+    const INDEXED: ObjectKind = ObjectKind::Extension;
+
+    fn seen(&self, observed: &mut Observed) -> bool {
+        observed.extensions.insert(key(self), self.clone());
+        true
+    }
+
+    fn gone(observed: &mut Observed, key: &Key) -> bool {
+        observed.extensions.remove(key).is_some()
+    }
+
+    fn forget(observed: &mut Observed) {
+        observed.extensions.clear();
+    }
+}
+
+/// ConfigMaps are no matter of the index.
+impl Observed {
+    /// The ConfigMap is new or has changed. Says whether a reconciler should look.
+    pub fn ca_seen(&mut self, config_map: &ConfigMap) -> bool {
+        let data = config_map.data.as_ref();
+        let labels = config_map.labels();
+        let seen = CaConfigMap {
+            version: version(config_map),
+            bundle: data.and_then(|data| data.get(CA_KEY).cloned()),
+            ours: labels.get(MANAGED_BY_LABEL).map(String::as_str) == Some(MANAGED_BY),
+        };
+        let namespace = config_map.namespace().unwrap_or_default();
+        self.ca.insert(namespace, seen.clone()) != Some(seen)
+    }
+}
+
+macro_rules! not_written {
+    ($($kind:ident = $indexed:ident,)+) => {
+        $(impl Observe for crds::$kind {
+            const INDEXED: ObjectKind = ObjectKind::$indexed;
+
+            fn seen(&self, _: &mut Observed) -> bool {
+                false
+            }
+
+            fn gone(_: &mut Observed, _: &Key) -> bool {
+                false
+            }
+
+            fn forget(_: &mut Observed) {}
+        })+
+    };
+}
+
+not_written! {
+    ControlPlane = ControlPlane,
+    GatewayConfiguration = GatewayConfiguration,
+    Deployment = Deployment,
+    DaemonSet = DaemonSet,
+    StatefulSet = StatefulSet,
+    Pod = Pod,
+    KongClusterPlugin = ClusterPlugin,
+    Ingress = Ingress,
+    KongServiceFacade = Facade,
+    HttpRoute = HttpRoute,
+    GrpcRoute = GrpcRoute,
+    TcpRoute = TcpRoute,
+    TlsRoute = TlsRoute,
+    UdpRoute = UdpRoute,
+    TcpIngress = TcpIngress,
+    UdpIngress = UdpIngress,
+}

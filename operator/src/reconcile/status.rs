@@ -1,0 +1,252 @@
+//! What an extension's status says, and what is worth an Event. Pure.
+
+use crate::reconcile::write::Written;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use std::collections::BTreeMap;
+use tagalong_crds::{CONDITION_READY, ControlPlaneRef, MetricsExtensionStatus};
+use tagalong_index::{Index, Key, ObjectKind, Outcome, Plan, Refusal};
+
+/// The extension is attached to a ControlPlane or workload.
+pub const ACCEPTED: &str = "Accepted";
+/// What it refers to exists.
+pub const RESOLVED_REFS: &str = "ResolvedRefs";
+/// What it asks for is done.
+pub const PROGRAMMED: &str = "Programmed";
+
+/// A message lists no more than this many things.
+const LISTED: usize = 10;
+
+/// One thing that is worth saying about an extension.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The condition that it makes false; none if it is only worth an Event.
+    pub condition: Option<&'static str>,
+    /// The reason, in the words of conditions and Events.
+    pub reason: &'static str,
+    /// Which object it is about: kind and key.
+    pub about: Option<(&'static str, Key)>,
+    /// In words.
+    pub message: String,
+}
+
+/// What is wrong with an extension, or at least notable; in order.
+#[must_use]
+pub fn findings(plan: &Plan, index: &Index, written: &Written) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if plan.seen.is_none() {
+        return findings;
+    }
+    attachments(plan, index, &mut findings);
+    for service in &plan.services {
+        let about = Some(("Service", service.service.clone()));
+        match &service.outcome {
+            Outcome::Plugin(_) => {}
+            Outcome::Missing => findings.push(Finding {
+                condition: Some(RESOLVED_REFS),
+                reason: "ServiceNotFound",
+                about,
+                message: format!("Service {} does not exist", service.service),
+            }),
+            Outcome::Refused(refusal) => findings.push(Finding {
+                condition: Some(PROGRAMMED),
+                reason: reason(refusal),
+                about,
+                message: format!("Service {} is left alone: {refusal}", service.service),
+            }),
+        }
+    }
+    let concerned = |kind: &str, key: &Key| match kind {
+        "Service" => plan.services.iter().any(|service| service.service == *key),
+        "KongPlugin" => plan.plugins.iter().any(|plugin| plugin.key == *key),
+        "DataPlaneMetricsExtension" => plan.extension == *key,
+        "DataPlane" => attached(plan).any(|dataplane| dataplane == key),
+        "ConfigMap" => attached(plan).any(|dataplane| dataplane.namespace == key.namespace),
+        _ => false,
+    };
+    for ((kind, key), error) in &written.failed {
+        if concerned(kind, key) {
+            findings.push(Finding {
+                condition: Some(PROGRAMMED),
+                reason: "WriteFailed",
+                about: Some((kind, key.clone())),
+                message: format!("{kind} {key} cannot be written: {error}"),
+            });
+        }
+    }
+    findings
+}
+
+fn attached(plan: &Plan) -> impl Iterator<Item = &Key> {
+    plan.attachments
+        .iter()
+        .filter_map(|attachment| attachment.dataplane.as_ref())
+}
+
+fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
+    if plan.attachments.is_empty() {
+        let (reason, message) = match plan.pending.first() {
+            Some(configuration) => (
+                "Pending",
+                format!(
+                    "GatewayConfiguration {configuration} names it, but no ControlPlane that Kong's operator made of it does yet"
+                ),
+            ),
+            None => (
+                "NotAttached",
+                "no ControlPlane and no workload refers to it".to_owned(),
+            ),
+        };
+        findings.push(Finding {
+            condition: Some(ACCEPTED),
+            reason,
+            about: None,
+            message,
+        });
+    }
+    let by = |kind| move |by: &&&tagalong_index::Attachment| by.by.kind == kind;
+    let control_planes: Vec<_> = plan.attachments.iter().collect();
+    let control_planes: Vec<_> = control_planes
+        .iter()
+        .filter(by(ObjectKind::ControlPlane))
+        .collect();
+    if let [first, .., _] = control_planes.as_slice() {
+        let names: Vec<String> = control_planes
+            .iter()
+            .map(|one| one.by.key.to_string())
+            .collect();
+        findings.push(Finding {
+            condition: None,
+            reason: "AttachedTwice",
+            about: None,
+            message: format!(
+                "ControlPlanes {} refer to it: it serves all of them, and its status names {}",
+                names.join(", "),
+                first.by.key
+            ),
+        });
+    }
+    for attachment in &plan.attachments {
+        let message = match &attachment.dataplane {
+            None => format!("{} drives no DataPlane yet", attachment.by),
+            Some(dataplane) if index.dataplane(dataplane).is_none() => {
+                format!("DataPlane {dataplane} of {} does not exist", attachment.by)
+            }
+            Some(_) => continue,
+        };
+        findings.push(Finding {
+            condition: Some(RESOLVED_REFS),
+            reason: "DataPlaneNotFound",
+            about: attachment.dataplane.clone().map(|key| ("DataPlane", key)),
+            message,
+        });
+    }
+}
+
+fn reason(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::OtherExtension(_) => "OtherExtension",
+        Refusal::OwnPlugin(_) => "OwnPlugin",
+        Refusal::NameTaken(_) => "PluginNameTaken",
+        Refusal::BuiltInController(_) => "BuiltInController",
+        Refusal::GlobalPluginUnreadable(_) => "GlobalPluginUnreadable",
+        Refusal::Fellow { .. } => "MultiBackendRule",
+    }
+}
+
+/// The status that an extension is to have; `now` is given to conditions that turn.
+#[must_use]
+pub fn status(
+    plan: &Plan,
+    findings: &[Finding],
+    stands: Option<&MetricsExtensionStatus>,
+    now: Timestamp,
+) -> MetricsExtensionStatus {
+    let generation = plan.seen.as_ref().map(|seen| seen.generation);
+    let old: BTreeMap<&str, &Condition> = stands
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .map(|condition| (condition.type_.as_str(), condition))
+        .collect();
+    let make = |type_: &str, against: Vec<&Finding>, good: (&str, &str)| {
+        let (status, reason, message) = match against.first() {
+            None => ("True", good.0, good.1.to_owned()),
+            Some(first) => ("False", first.reason, list(&against)),
+        };
+        let turned = old.get(type_).filter(|old| old.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message,
+            observed_generation: generation,
+            last_transition_time: turned.map_or(Time(now), |old| old.last_transition_time.clone()),
+        }
+    };
+    let against = |condition: Option<&str>| {
+        findings
+            .iter()
+            .filter(|finding| match condition {
+                Some(_) => finding.condition == condition,
+                None => finding.condition.is_some(),
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut conditions = vec![
+        make(
+            ACCEPTED,
+            against(Some(ACCEPTED)),
+            ("Accepted", "it is attached"),
+        ),
+        make(
+            RESOLVED_REFS,
+            against(Some(RESOLVED_REFS)),
+            ("ResolvedRefs", "all that it refers to exists"),
+        ),
+        make(
+            PROGRAMMED,
+            against(Some(PROGRAMMED)),
+            ("Programmed", "all that it asks for is done"),
+        ),
+        make(CONDITION_READY, against(None), ("Ready", "all is well")),
+    ];
+    // Conditions of others stay.
+    let ours: Vec<String> = conditions
+        .iter()
+        .map(|condition| condition.type_.clone())
+        .collect();
+    let others = old
+        .values()
+        .filter(|condition| !ours.contains(&condition.type_));
+    conditions.extend(others.map(|condition| (*condition).clone()));
+    let first = plan
+        .attachments
+        .iter()
+        .find(|attachment| attachment.by.kind == ObjectKind::ControlPlane);
+    MetricsExtensionStatus {
+        control_plane_ref: first.map(|attachment| ControlPlaneRef {
+            name: attachment.by.key.name.to_string(),
+            namespace: Some(attachment.by.key.namespace.to_string()),
+        }),
+        conditions,
+        observed_generation: generation,
+    }
+}
+
+fn list(findings: &[&Finding]) -> String {
+    let mut messages: Vec<&str> = findings
+        .iter()
+        .take(LISTED)
+        .map(|finding| finding.message.as_str())
+        .collect();
+    let more = findings.len().saturating_sub(LISTED);
+    let rest = format!("and {more} more");
+    if more > 0 {
+        messages.push(&rest);
+    }
+    messages.join("; ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use super::*;
+use serde_json::{Value, json};
+use tagalong_index::{Object, Settings};
+
+fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
+    serde_json::from_value(object).expect("an object")
+}
+
+fn extension(services: &[&str]) -> Object {
+    let names: Vec<_> = services.iter().map(|name| json!({"name": name})).collect();
+    Object::Extension(parse(json!({
+        "metadata": {"namespace": "default", "name": "x", "uid": "u", "generation": 3},
+        "spec": {"serviceSelector": {"matchNames": names}},
+    })))
+}
+
+fn control_plane(name: &str) -> Object {
+    Object::ControlPlane(parse(json!({
+        "metadata": {"namespace": "default", "name": name},
+        "spec": {"dataplane": "kong", "extensions": [
+            {"kind": "DataPlaneMetricsExtension", "name": "x"},
+        ]},
+    })))
+}
+
+fn dataplane() -> Object {
+    Object::DataPlane(parse(
+        json!({"metadata": {"namespace": "default", "name": "kong"}}),
+    ))
+}
+
+fn service(name: &str) -> Object {
+    Object::Service(parse(
+        json!({"metadata": {"namespace": "default", "name": name}}),
+    ))
+}
+
+fn said(objects: Vec<Object>, written: &Written) -> (Vec<Finding>, MetricsExtensionStatus) {
+    let mut index = Index::new(Settings::default());
+    for object in objects {
+        index.apply(object);
+    }
+    let plan = index.plan(&Key::new("default", "x"));
+    let findings = findings(&plan, &index, written);
+    let status = status(&plan, &findings, None, Timestamp::UNIX_EPOCH);
+    (findings, status)
+}
+
+fn conditions(status: &MetricsExtensionStatus) -> Vec<String> {
+    let say = |condition: &Condition| {
+        format!(
+            "{} {} {}",
+            condition.type_, condition.status, condition.reason
+        )
+    };
+    status.conditions.iter().map(say).collect()
+}
+
+#[test]
+fn all_is_well() {
+    let objects = vec![
+        extension(&["echo"]),
+        control_plane("cp"),
+        dataplane(),
+        service("echo"),
+    ];
+    let (findings, status) = said(objects, &Written::default());
+    assert_eq!(findings, []);
+    assert_eq!(
+        conditions(&status),
+        [
+            "Accepted True Accepted",
+            "ResolvedRefs True ResolvedRefs",
+            "Programmed True Programmed",
+            "Ready True Ready"
+        ]
+    );
+    let control_plane = status.control_plane_ref.expect("attached");
+    assert_eq!(
+        (
+            control_plane.name.as_str(),
+            control_plane.namespace.as_deref()
+        ),
+        ("cp", Some("default"))
+    );
+    assert_eq!(status.observed_generation, Some(3));
+}
+
+#[test]
+fn each_trouble_has_its_reason() {
+    for (objects, expected) in [
+        (vec![extension(&[])], "Accepted False NotAttached"),
+        (
+            vec![extension(&["echo"]), control_plane("cp"), dataplane()],
+            "ResolvedRefs False ServiceNotFound",
+        ),
+        (
+            vec![extension(&[]), control_plane("cp")],
+            "ResolvedRefs False DataPlaneNotFound",
+        ),
+    ] {
+        let (_, status) = said(objects, &Written::default());
+        let said = conditions(&status);
+        assert!(
+            said.iter().any(|condition| condition == expected),
+            "{said:?}"
+        );
+        assert!(
+            said.last()
+                .is_some_and(|ready| ready.starts_with("Ready False")),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn two_control_planes_are_worth_an_event_and_no_more() {
+    let objects = vec![
+        extension(&[]),
+        control_plane("a"),
+        control_plane("b"),
+        dataplane(),
+    ];
+    let (findings, status) = said(objects, &Written::default());
+    assert_eq!(findings.len(), 1);
+    assert_eq!(
+        (findings[0].reason, findings[0].condition),
+        ("AttachedTwice", None)
+    );
+    assert!(conditions(&status).contains(&"Ready True Ready".to_owned()));
+}
+
+#[test]
+fn a_failed_write_shows() {
+    let objects = vec![
+        extension(&["echo"]),
+        control_plane("cp"),
+        dataplane(),
+        service("echo"),
+    ];
+    let failed = |key: &str| Written {
+        failed: [(("Service", Key::new("default", key)), "too long".to_owned())].into(),
+        ..Written::default()
+    };
+    let (_, status) = said(objects.clone(), &failed("echo"));
+    assert!(conditions(&status).contains(&"Programmed False WriteFailed".to_owned()));
+    let (findings, _) = said(objects, &failed("other"));
+    assert_eq!(findings, [], "somebody else's Service");
+}
+
+#[test]
+fn times_change_only_with_the_status_and_others_conditions_stay() {
+    let mut index = Index::new(Settings::default());
+    index.apply(extension(&[]));
+    let plan = index.plan(&Key::new("default", "x"));
+    let findings = findings(&plan, &index, &Written::default());
+    let mut stands = status(&plan, &findings, None, Timestamp::UNIX_EPOCH);
+    let mut theirs = stands.conditions[0].clone();
+    theirs.type_ = "example.com/Theirs".into();
+    stands.conditions.push(theirs);
+    let later = status(&plan, &findings, Some(&stands), Timestamp::MAX);
+    assert_eq!(later, stands);
+    let turned = status(&plan, &[], Some(&stands), Timestamp::MAX);
+    assert_eq!(
+        turned.conditions[0].last_transition_time,
+        Time(Timestamp::MAX)
+    );
+    assert_eq!(
+        turned.conditions[1].last_transition_time,
+        Time(Timestamp::UNIX_EPOCH)
+    );
+}

@@ -1,0 +1,262 @@
+//! Carries out what is due.
+
+use crate::metrics::{self, Kind};
+use crate::reconcile::diff::{Action, Patched};
+use crate::reconcile::observed::{CA_CONFIG_MAP, CA_KEY, EXTENSION, Observe};
+use crate::world::World;
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::DynamicObject;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tagalong_crds as crds;
+use tagalong_index::{Key, MANAGED_BY, MANAGED_BY_LABEL, PROMETHEUS};
+use tagalong_runtime::lease::Writes;
+
+/// Writes under way at once.
+const AT_ONCE: usize = 16;
+
+/// Writes for the reconcilers.
+#[derive(Clone)]
+pub struct Writer {
+    /// The API server.
+    pub client: kube::Client,
+    /// Whether this process may write.
+    pub writes: Writes,
+    /// What the answers are noted in.
+    pub world: World,
+    /// Counts.
+    pub metrics: metrics::Reconcile,
+}
+
+/// What came of a pass's writes.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// How many succeeded.
+    pub done: usize,
+    /// Objects that someone else changed in between: they come again with the next pass.
+    pub conflicts: usize,
+    /// What failed, by the object's kind and key.
+    pub failed: BTreeMap<(&'static str, Key), String>,
+}
+
+impl Writer {
+    /// Carries out all stages. A stage that failed in part does not keep back the next: it is about
+    /// other objects, or finds the world as it is.
+    pub async fn carry_out(&self, stages: Vec<Vec<Action>>) -> Written {
+        let mut written = Written::default();
+        for stage in stages {
+            let results: Vec<_> = futures::stream::iter(stage)
+                .map(|action| async move {
+                    let about = about(&action);
+                    (about, self.one(action).await)
+                })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            for ((kind, key), result) in results {
+                let label = Kind { kind };
+                match result {
+                    Ok(()) => {
+                        written.done += 1;
+                        self.metrics.writes.get_or_create(&label).inc();
+                    }
+                    Err(Failed::Conflict | Failed::Gone) => written.conflicts += 1,
+                    Err(Failed::Other(error)) => {
+                        self.metrics.failures.get_or_create(&label).inc();
+                        tracing::warn!(kind, %key, error, "cannot write, tries again");
+                        written.failed.insert((kind, key), error);
+                    }
+                }
+            }
+        }
+        written
+    }
+
+    async fn one(&self, action: Action) -> Result<(), Failed> {
+        match action {
+            Action::Plugin {
+                key,
+                config,
+                extension,
+                version,
+            } => {
+                let object = json!({
+                    "apiVersion": "configuration.konghq.com/v1",
+                    "kind": "KongPlugin",
+                    "metadata": {
+                        "namespace": key.namespace.as_ref(),
+                        "name": key.name.as_ref(),
+                        "labels": {MANAGED_BY_LABEL: MANAGED_BY},
+                        "annotations": {EXTENSION: extension.to_string()},
+                    },
+                    "plugin": PROMETHEUS,
+                    "config": config,
+                });
+                self.plugin(&key, object, version).await
+            }
+            Action::DeletePlugin { key, version } => {
+                let api = api::<crds::KongPlugin>(&self.client, &key);
+                self.delete(&api, &key, version).await
+            }
+            Action::Metadata { kind, key, patch } => match kind {
+                Patched::Service => self.patch::<crds::Service>(&key, &patch).await,
+                Patched::DataPlane => self.patch::<crds::DataPlane>(&key, &patch).await,
+                Patched::Extension => {
+                    self.patch::<crds::DataPlaneMetricsExtension>(&key, &patch)
+                        .await
+                }
+            },
+            Action::ConfigMap {
+                namespace,
+                bundle,
+                version,
+            } => self.config_map(&namespace, bundle, version).await,
+            Action::DeleteConfigMap { namespace, version } => {
+                let api = Api::<ConfigMap>::namespaced(self.client.clone(), &namespace);
+                let key = Key::new(namespace, CA_CONFIG_MAP);
+                self.delete(&api, &key, version).await
+            }
+        }
+    }
+
+    async fn patch<K: crds::Kind + Observe + DeserializeOwned>(
+        &self,
+        key: &Key,
+        patch: &Value,
+    ) -> Result<(), Failed> {
+        let (api, params) = (api::<K>(&self.client, key), PatchParams::default());
+        let answer = self
+            .writes
+            .run(api.patch(&key.name, &params, &Patch::Merge(patch)))
+            .await;
+        self.note::<K>(checked(answer)?);
+        Ok(())
+    }
+
+    fn note<K: Observe + DeserializeOwned>(&self, answer: DynamicObject) {
+        if let Some(object) = typed::<K>(answer) {
+            self.world.note(|observed| {
+                object.seen(observed);
+            });
+        }
+    }
+
+    async fn plugin(
+        &self,
+        key: &Key,
+        object: Value,
+        version: Option<String>,
+    ) -> Result<(), Failed> {
+        let api = api::<crds::KongPlugin>(&self.client, key);
+        let mut object: DynamicObject =
+            serde_json::from_value(object).map_err(|error| Failed::Other(error.to_string()))?;
+        object.metadata.resource_version.clone_from(&version);
+        let params = PostParams::default();
+        let answer = self.writes.run(async {
+            match version {
+                Some(_) => api.replace(&key.name, &params, &object).await,
+                None => api.create(&params, &object).await,
+            }
+        });
+        self.note::<crds::KongPlugin>(checked(answer.await)?);
+        Ok(())
+    }
+
+    async fn config_map(
+        &self,
+        namespace: &str,
+        bundle: String,
+        version: Option<String>,
+    ) -> Result<(), Failed> {
+        let api = Api::<ConfigMap>::namespaced(self.client.clone(), namespace);
+        let config_map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(CA_CONFIG_MAP.to_owned()),
+                labels: Some([(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned())].into()),
+                resource_version: version.clone(),
+                ..ObjectMeta::default()
+            },
+            data: Some([(CA_KEY.to_owned(), bundle)].into()),
+            ..ConfigMap::default()
+        };
+        let params = PostParams::default();
+        let answer = self.writes.run(async {
+            match version {
+                Some(_) => api.replace(CA_CONFIG_MAP, &params, &config_map).await,
+                None => api.create(&params, &config_map).await,
+            }
+        });
+        let object = checked(answer.await)?;
+        self.world.note(|observed| {
+            observed.ca_seen(&object);
+        });
+        Ok(())
+    }
+
+    async fn delete<K>(&self, api: &Api<K>, key: &Key, version: String) -> Result<(), Failed>
+    where
+        K: Clone + std::fmt::Debug + DeserializeOwned,
+    {
+        let params = DeleteParams::default().preconditions(Preconditions {
+            resource_version: Some(version),
+            uid: None,
+        });
+        match checked(self.writes.run(api.delete(&key.name, &params)).await) {
+            Ok(_) | Err(Failed::Gone) => Ok(()),
+            Err(failed) => Err(failed),
+        }
+    }
+}
+
+/// The API of a kind in its best version; what is written is the same in all versions.
+pub(super) fn api<K: crds::Kind>(client: &kube::Client, key: &Key) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), &key.namespace, &K::preferred())
+}
+
+/// An answer, read as far as it is known.
+pub(super) fn typed<K: DeserializeOwned>(answer: DynamicObject) -> Option<K> {
+    let object = serde_json::to_value(answer).and_then(serde_json::from_value);
+    object.ok()
+}
+
+enum Failed {
+    /// Someone else wrote first.
+    Conflict,
+    /// There is no such object (any more).
+    Gone,
+    Other(String),
+}
+
+fn checked<T>(
+    answer: Result<kube::Result<T>, tagalong_runtime::lease::NotLeader>,
+) -> Result<T, Failed> {
+    match answer {
+        Ok(Ok(object)) => Ok(object),
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Conflict),
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Failed::Gone),
+        Ok(Err(error)) => Err(Failed::Other(error.to_string())),
+        Err(not_leader) => Err(Failed::Other(not_leader.to_string())),
+    }
+}
+
+fn about(action: &Action) -> (&'static str, Key) {
+    match action {
+        Action::Plugin { key, .. } | Action::DeletePlugin { key, .. } => {
+            ("KongPlugin", key.clone())
+        }
+        Action::Metadata { kind, key, .. } => {
+            let kind = match kind {
+                Patched::Service => "Service",
+                Patched::DataPlane => "DataPlane",
+                Patched::Extension => "DataPlaneMetricsExtension",
+            };
+            (kind, key.clone())
+        }
+        Action::ConfigMap { namespace, .. } | Action::DeleteConfigMap { namespace, .. } => {
+            ("ConfigMap", Key::new(namespace.as_str(), CA_CONFIG_MAP))
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What this process knows of the cluster: one index behind one lock, fed by the watches. Everybody
+//! else gets what is derived from it.
+
+use crate::metrics;
+use crate::push::feeds::Feeds;
+use crate::push::server::Tables;
+use crate::push::stream::Subscription;
+use crate::reconcile::observed::{Observe, Observed};
+use crate::watches::Sink;
+use k8s_openapi::api::core::v1::ConfigMap;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tagalong_crds as crds;
+use tagalong_index::{Changes, Index, Key, Object, ObjectKind, Settings};
+use tokio::sync::watch;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct World(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+    metrics: metrics::Push,
+}
+
+/// What is behind the lock.
+pub struct State {
+    /// Names, attachments, pods.
+    pub index: Index,
+    /// What the reconcilers write.
+    pub observed: Observed,
+    feeds: Feeds,
+}
+
+impl World {
+    /// An empty world.
+    #[must_use]
+    pub fn new(settings: Settings, metrics: metrics::Push) -> Self {
+        let state = Mutex::new(State {
+            index: Index::new(settings),
+            observed: Observed::default(),
+            feeds: Feeds::default(),
+        });
+        Self(Arc::new(Inner {
+            state,
+            changed: watch::channel(0).0,
+            metrics,
+        }))
+    }
+
+    /// Looks at everything, and keeps everybody else from it meanwhile: look briefly.
+    pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.0.state.lock())
+    }
+
+    /// Everything is these objects now, for whoever has no watches.
+    pub fn replace(&self, objects: &[Object]) {
+        self.update(|state| {
+            crds::Service::forget(&mut state.observed);
+            for object in objects {
+                if let Object::Service(service) = object {
+                    service.seen(&mut state.observed);
+                }
+            }
+            let mut changes = Changes::default();
+            for kind in ObjectKind::ALL {
+                let of_kind = objects.iter().filter(|object| object.kind() == *kind);
+                changes.absorb(state.index.reset(*kind, of_kind.cloned().collect()));
+            }
+            (true, changes)
+        });
+    }
+
+    /// Notes what a write answered, before the watches tell. A watch that is late corrects itself.
+    pub fn note(&self, note: impl FnOnce(&mut Observed)) {
+        note(&mut self.0.state.lock().observed);
+    }
+
+    /// Changes whenever a reconciler should look again.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    fn update(&self, update: impl FnOnce(&mut State) -> (bool, Changes)) {
+        let mut state = self.0.state.lock();
+        let (seen, changes) = update(&mut state);
+        let State { index, feeds, .. } = &mut *state;
+        let published = feeds.publish(&changes, index);
+        drop(state);
+        if published > 0 {
+            self.0.metrics.deltas.inc_by(published);
+        }
+        if seen || !changes.extensions.is_empty() || !changes.dataplanes.is_empty() {
+            self.0.changed.send_modify(|passes| *passes += 1);
+        }
+    }
+}
+
+impl Tables for World {
+    fn subscribe(&self, pod_uid: &str) -> Option<Subscription> {
+        let State { index, feeds, .. } = &mut *self.0.state.lock();
+        feeds.subscribe(pod_uid, index)
+    }
+}
+
+impl<K: Observe + Into<Object> + Send + Sync + 'static> Sink<K> for World {
+    fn apply(&self, object: K) {
+        self.update(|state| {
+            let seen = object.seen(&mut state.observed);
+            (seen, state.index.apply(object))
+        });
+    }
+
+    fn delete(&self, namespace: Option<&str>, name: &str) {
+        let key = Key::new(namespace.unwrap_or_default(), name);
+        self.update(|state| {
+            let gone = K::gone(&mut state.observed, &key);
+            (gone, state.index.delete(K::INDEXED, &key))
+        });
+    }
+
+    fn reset(&self, objects: Vec<K>) {
+        self.update(|state| {
+            K::forget(&mut state.observed);
+            for object in &objects {
+                object.seen(&mut state.observed);
+            }
+            let objects = objects.into_iter().map(Into::into).collect();
+            (true, state.index.reset(K::INDEXED, objects))
+        });
+    }
+}
+
+/// The certificate authority's ConfigMaps: no matter of the index.
+#[derive(Clone)]
+pub struct CaConfigMaps(pub World);
+
+impl Sink<ConfigMap> for CaConfigMaps {
+    fn apply(&self, object: ConfigMap) {
+        self.0
+            .update(|state| (state.observed.ca_seen(&object), Changes::default()));
+    }
+
+    fn delete(&self, namespace: Option<&str>, _name: &str) {
+        self.0.update(|state| {
+            let gone = state.observed.ca.remove(namespace.unwrap_or_default());
+            (gone.is_some(), Changes::default())
+        });
+    }
+
+    fn reset(&self, objects: Vec<ConfigMap>) {
+        self.0.update(|state| {
+            state.observed.ca.clear();
+            for object in &objects {
+                state.observed.ca_seen(object);
+            }
+            (true, Changes::default())
+        });
+    }
+}
