@@ -1,18 +1,25 @@
 //! The cluster that a test sees, be it ours or the user's own.
 
 use parking_lot::Mutex;
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
 
 use crate::binaries::{Tool, ensured};
 use crate::control_plane::{self, Authorities, Layout};
-use crate::error::{Error, Result};
+use crate::diagnosis;
+use crate::error::{Error, Result, at};
+use crate::image::Image;
 use crate::namespace::Namespace;
+use crate::node::{self, Node};
 use crate::ports;
 use crate::process::{Ground, Process, Reaper};
 use crate::wait::{PATIENCE, until};
@@ -31,11 +38,15 @@ pub struct Cluster {
     own: Option<Own>,
 }
 
-/// What is ours to end. The order of the fields is the order of the end: processes before files.
+/// What is ours to end. The order of the fields is the order of the end: processes before the namespaces
+/// they run in, and files last.
 struct Own {
     processes: Mutex<Vec<Process>>,
-    directory: PathBuf,
-    _reaper: Mutex<Reaper>,
+    node: Option<Node>,
+    layout: Layout,
+    authorities: Authorities,
+    inside: PathBuf,
+    _reaper: Reaper,
 }
 
 impl Cluster {
@@ -57,48 +68,70 @@ impl Cluster {
             .await
     }
 
+    /// The cluster with a node that all tests of this binary share. `None` where this user or kernel
+    /// cannot have one, which it says loudly.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be built or started; and instead of `None` if `CI=true`, where a test that was not
+    /// run must not look like one that passed.
+    pub async fn shared_with_node() -> Result<Option<&'static Self>> {
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        match SHARED.get_or_try_init(Self::start_with_node).await {
+            Ok(cluster) => Ok(Some(cluster)),
+            Err(Error::Unsupported(why)) if std::env::var("CI").as_deref() != Ok("true") => {
+                // Not through the test harness, which hides what a passing test prints.
+                let _ = writeln!(std::io::stderr(), "NOT RUN, and nothing shown by it: {why}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// A control plane of its own, without any node: pods stay `Pending`.
     ///
     /// # Errors
     ///
     /// When it cannot be built or started.
     pub async fn start() -> Result<Self> {
-        let (layout, authorities, processes, reaper) = crate::blocking(|| {
-            control_plane::ensure_binaries()?;
-            let mut reaper = Reaper::start()?;
-            let directory = control_plane::run_directory()?;
-            reaper.directory(&directory)?;
-            let layout = Layout {
-                ground: Ground::Host,
-                directory,
-                ports: ports::free()?,
-                bind: "127.0.0.1",
-                advertise: NOBODY,
-            };
-            let authorities = Authorities::new()?;
-            control_plane::write_keys(&layout, &authorities)?;
-            let processes = control_plane::start_storage_and_api(&layout)?;
-            Ok((layout, authorities, processes, reaper))
-        })
-        .await?;
+        Self::launch(false).await
+    }
 
-        let kubeconfig = layout.kubeconfig(&authorities, "admin", Some("system:masters"))?;
+    /// A control plane of its own and a node that runs pods. Takes root.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where this user or kernel cannot have one; others when it cannot be built
+    /// or started.
+    pub async fn start_with_node() -> Result<Self> {
+        node::check_machine()?;
+        let cluster = Self::launch(true).await?;
+        cluster.until_node_is_ready().await?;
+        Ok(cluster)
+    }
+
+    async fn launch(with_node: bool) -> Result<Self> {
+        let own = crate::blocking(move || Own::start(with_node)).await?;
+        let server = match &own.node {
+            Some(node) => node.api_server(),
+            None => own.layout.server(),
+        };
+        let kubeconfig = own
+            .layout
+            .admin_kubeconfig(&own.authorities, "admin", &server)?;
         let cluster = Self {
             config: read(&kubeconfig).await?,
             kubeconfig,
-            own: Some(Own {
-                processes: Mutex::new(processes.into()),
-                directory: layout.directory.clone(),
-                _reaper: Mutex::new(reaper),
-            }),
+            own: Some(own),
         };
         cluster.until_ready().await?;
-        let controllers =
-            crate::blocking(move || control_plane::start_controllers(&layout, &authorities))
-                .await?;
-        for controller in controllers {
-            cluster.adopt(controller);
-        }
+        let cluster = crate::blocking(move || {
+            if let Some(own) = &cluster.own {
+                own.start_rest()?;
+            }
+            Ok(cluster)
+        })
+        .await?;
         cluster.until_pods_can_be_created().await?;
         Ok(cluster)
     }
@@ -137,6 +170,22 @@ impl Cluster {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The administrator's kubeconfig for processes on the cluster's [`Cluster::ground`].
+    #[must_use]
+    pub fn inside_kubeconfig(&self) -> &Path {
+        self.own
+            .as_ref()
+            .map_or(&self.kubeconfig, |own| &own.inside)
+    }
+
+    /// Where the cluster's processes run, and where one must run that has to reach pods.
+    #[must_use]
+    pub fn ground(&self) -> Ground {
+        self.own
+            .as_ref()
+            .map_or(Ground::Host, |own| own.layout.ground)
     }
 
     /// Whether this crate started it, so that a test may stop parts of it.
@@ -192,7 +241,7 @@ impl Cluster {
     /// A directory that goes when the cluster goes: logs, keys, data. `None` for someone else's cluster.
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {
-        Some(&self.own.as_ref()?.directory)
+        Some(&self.own.as_ref()?.layout.directory)
     }
 
     /// An error with the log of the first process that ended, if one did.
@@ -200,6 +249,93 @@ impl Cluster {
         let Some(own) = &self.own else { return Ok(()) };
         let mut processes = own.processes.lock();
         processes.iter_mut().try_for_each(Process::running)
+    }
+
+    /// Imports an image into the node.
+    ///
+    /// # Errors
+    ///
+    /// When there is no node, or the image cannot be made or imported.
+    pub async fn load_image(&self, image: Image) -> Result<()> {
+        let import = self.node()?.importer();
+        crate::blocking(move || import(&image)).await
+    }
+
+    /// Connects to an address inside the node's network: a pod's, a Service's.
+    ///
+    /// # Errors
+    ///
+    /// When there is no node or nobody answers.
+    pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream> {
+        let failed = move || at(format!("connection to {address}"));
+        let dial = self.node()?.dialer();
+        let stream = crate::blocking(move || dial(address).map_err(failed())).await?;
+        stream.set_nonblocking(true).map_err(failed())?;
+        TcpStream::from_std(stream).map_err(failed())
+    }
+
+    /// Listens on an address inside the node's network, for pods and the API server to call this process:
+    /// 127.0.0.1 for the API server, [`Cluster::node_address`] for pods.
+    ///
+    /// # Errors
+    ///
+    /// When there is no node or the address is taken.
+    pub fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
+        let failed = || at(format!("listener on {address}"));
+        let listener = self.node()?.listen(address).map_err(failed())?;
+        listener.set_nonblocking(true).map_err(failed())?;
+        TcpListener::from_std(listener).map_err(failed())
+    }
+
+    /// The node's address in its own network.
+    #[must_use]
+    pub fn node_address(&self) -> IpAddr {
+        node::ADDRESS
+    }
+
+    fn node(&self) -> Result<&Node> {
+        self.own
+            .as_ref()
+            .and_then(|own| own.node.as_ref())
+            .ok_or_else(|| Error::Unsupported("this cluster has no node of ours".to_owned()))
+    }
+
+    async fn until_node_is_ready(&self) -> Result<()> {
+        self.kubectl(&["apply", "-f", "-"], node::DNS_MANIFEST)
+            .await?;
+        let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(self.client()?);
+        let pods: Api<Pod> = Api::namespaced(self.client()?, "kube-system");
+        let ready = until("the node to be ready, with DNS", PATIENCE, || async {
+            if let Err(error) = self.running() {
+                return Ok(Err(error));
+            }
+            let status = nodes.get(node::NAME).await?.status.unwrap_or_default();
+            let conditions = status.conditions.unwrap_or_default();
+            if !conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True")
+            {
+                return Err(serde_json::to_string(&conditions)?.into());
+            }
+            let dns = pods
+                .list(&ListParams::default().labels("k8s-app=kube-dns"))
+                .await?;
+            let statuses: Vec<_> = dns.items.into_iter().filter_map(|pod| pod.status).collect();
+            let mut conditions = statuses
+                .iter()
+                .flat_map(|status| status.conditions.iter().flatten());
+            if conditions.any(|c| c.type_ == "Ready" && c.status == "True") {
+                Ok(Ok(()))
+            } else {
+                Err(serde_json::to_string(&statuses)?.into())
+            }
+        });
+        let ready = ready.await.and_then(|ended| ended);
+        if ready.is_err() {
+            let diagnosis = diagnosis::of_namespace(&self.client()?, "kube-system").await;
+            tracing::error!("{diagnosis}");
+        }
+        self.explained(ready)
     }
 
     async fn until_ready(&self) -> Result<()> {
@@ -256,6 +392,61 @@ impl Cluster {
     }
 }
 
+impl Own {
+    /// Everything up to an API server that is about to listen.
+    fn start(with_node: bool) -> Result<Self> {
+        control_plane::ensure_binaries()?;
+        if with_node {
+            node::ensure_binaries()?;
+        }
+        let mut reaper = Reaper::start()?;
+        let directory = control_plane::run_directory()?;
+        reaper.directory(&directory)?;
+        let node = with_node
+            .then(|| Node::prepare(&directory, &mut reaper))
+            .transpose()?;
+        let layout = match &node {
+            None => Layout {
+                ground: Ground::Host,
+                directory,
+                ports: ports::free()?,
+                bind: "127.0.0.1",
+                advertise: NOBODY,
+            },
+            Some(node) => Layout {
+                ground: node.ground(),
+                directory,
+                // In a network of our own every port is free.
+                ports: [2379, 2380, node::API_PORT, 10257, 10259],
+                bind: "0.0.0.0",
+                advertise: node::ADDRESS_TEXT,
+            },
+        };
+        let authorities = Authorities::new()?;
+        control_plane::write_keys(&layout, &authorities)?;
+        let inside = layout.admin_kubeconfig(&authorities, "inside", &layout.server())?;
+        Ok(Self {
+            processes: Mutex::new(control_plane::start_storage_and_api(&layout)?.into()),
+            node,
+            layout,
+            authorities,
+            inside,
+            _reaper: reaper,
+        })
+    }
+
+    /// What needs an API server that answers.
+    fn start_rest(&self) -> Result<()> {
+        let controllers = control_plane::start_controllers(&self.layout, &self.authorities)?;
+        self.processes.lock().extend(controllers);
+        if let Some(node) = &self.node {
+            let started = node.start(&self.layout, &self.authorities)?;
+            self.processes.lock().extend(started);
+        }
+        Ok(())
+    }
+}
+
 async fn read(kubeconfig: &Path) -> Result<Config> {
     let failed = |detail: String| Error::Command {
         what: format!("reading {}", kubeconfig.display()),
@@ -269,7 +460,6 @@ async fn read(kubeconfig: &Path) -> Result<Config> {
 
 /// Runs a short command to its end.
 pub(crate) fn run(what: &str, mut command: Command, stdin: &str) -> Result<String> {
-    use std::io::Write as _;
     use std::process::Stdio;
     let failed = |detail: String| Error::Command {
         what: what.to_owned(),

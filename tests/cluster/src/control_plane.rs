@@ -56,23 +56,38 @@ impl Layout {
         self.directory.join(name).display().to_string()
     }
 
-    /// A kubeconfig for a user of the cluster's authority.
+    /// A kubeconfig for a user of the cluster's authority, to be used on the same [`Ground`].
     pub fn kubeconfig(
         &self,
         authorities: &Authorities,
         user: &str,
         group: Option<&str>,
     ) -> Result<PathBuf> {
+        let name = user.rsplit(':').next().unwrap_or(user);
+        self.kubeconfig_for(authorities, name, &self.server(), (user, group))
+    }
+
+    /// The administrator's, for a place from which the API server has the address `server`.
+    pub fn admin_kubeconfig(
+        &self,
+        authorities: &Authorities,
+        name: &str,
+        server: &str,
+    ) -> Result<PathBuf> {
+        self.kubeconfig_for(authorities, name, server, ("admin", Some("system:masters")))
+    }
+
+    fn kubeconfig_for(
+        &self,
+        authorities: &Authorities,
+        name: &str,
+        server: &str,
+        (user, group): (&str, Option<&str>),
+    ) -> Result<PathBuf> {
         let authority = &authorities.cluster;
         let issued = authority.client(user, group)?;
-        let name = user.rsplit(':').next().unwrap_or(user);
-        write_kubeconfig(
-            &self.directory,
-            name,
-            &self.server(),
-            &authority.certificate(),
-            &issued,
-        )
+        let ca = authority.certificate();
+        write_kubeconfig(&self.directory, name, server, &ca, &issued)
     }
 
     fn start(&self, tool: Tool, arguments: &[String]) -> Result<Process> {

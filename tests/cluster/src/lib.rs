@@ -8,6 +8,7 @@
 pub mod binaries;
 pub mod cache;
 pub mod crds;
+pub mod image;
 pub mod pki;
 pub mod process;
 
@@ -19,6 +20,7 @@ mod fake_nodes;
 mod kubeconfig;
 mod load_balancer;
 mod namespace;
+mod node;
 mod ports;
 mod wait;
 

@@ -55,7 +55,6 @@ impl Reaper {
         self.tell(&format!("d {}", path.display()))
     }
 
-    #[expect(dead_code, reason = "for nodes")]
     /// A cgroup to remove in every hierarchy.
     pub fn cgroup(&mut self, name: &str) -> Result<()> {
         self.tell(&format!("c {name}"))
