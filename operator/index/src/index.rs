@@ -222,10 +222,9 @@ impl Index {
             }
             Object::Plugin(plugin) => {
                 let new = Plugin::of(plugin);
-                // Even where nothing changed that matters here, a managed plugin may have been edited.
                 let old = self.plugins.namespaced.insert(key.clone(), new.clone());
-                if new.prometheus || old.is_some_and(|old| old.prometheus) {
-                    self.touch_namespace(&key.namespace, work);
+                if old.as_ref() != Some(&new) {
+                    self.touch_plugin(&key, &[old, Some(new)], work);
                 }
             }
             Object::ClusterPlugin(plugin) => {
@@ -268,13 +267,8 @@ impl Index {
                 }
             }
             ObjectKind::Plugin => {
-                if self
-                    .plugins
-                    .namespaced
-                    .remove(key)
-                    .is_some_and(|plugin| plugin.prometheus)
-                {
-                    self.touch_namespace(&key.namespace, work);
+                if let Some(old) = self.plugins.namespaced.remove(key) {
+                    self.touch_plugin(key, &[Some(old), None], work);
                 }
             }
             ObjectKind::ClusterPlugin => {
@@ -378,11 +372,15 @@ impl Index {
         }
     }
 
-    fn touch_namespace(&self, namespace: &Name, work: &mut Work) {
+    /// Extensions whose managed plugin it may be, or whose Services may name it, from other namespaces too.
+    fn touch_plugin(&self, key: &Key, versions: &[Option<Plugin>; 2], work: &mut Work) {
+        if versions.iter().flatten().any(|plugin| plugin.prometheus) {
+            return self.touch_all(work);
+        }
         let attachments = self.topology.attachments.iter();
         let touched = attachments.filter(|(_, all)| {
             all.iter()
-                .any(|attachment| attachment.namespace == *namespace)
+                .any(|attachment| attachment.namespace == key.namespace)
         });
         work.changes
             .extensions

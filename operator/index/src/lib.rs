@@ -44,6 +44,7 @@ mod explain;
 mod fellows;
 mod index;
 mod key;
+mod manifests;
 mod names;
 mod object;
 mod plan;
@@ -62,6 +63,7 @@ pub use self::{
     explain::{NameExplanation, ServiceExplanation, Verdict},
     index::Index,
     key::{Key, Name, NoKey},
+    manifests::Manifests,
     object::{Object, ObjectKind, Source},
     plan::{FellowProblem, Outcome, Plan, PluginPlan, Refusal, Seen, ServicePlan},
     plugins::{MANAGED_BY, MANAGED_BY_LABEL, PROMETHEUS, PluginConfig, plugin_name},

@@ -1,0 +1,195 @@
+//! Whatever the order of events: what is derived depends only on what is in, every change is told, and nothing else is.
+
+#![allow(clippy::expect_used, reason = "a test may fail so")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{Thing, settled, thing};
+use proptest::prelude::*;
+use tagalong_index::{Changes, Index, Key, ObjectKind, Plan, Pod, Report, Settings, TableUpdate};
+use tagalong_wire::{Entries, Message, Table};
+
+#[derive(Clone, Debug)]
+enum Event {
+    Apply(Thing),
+    Delete(prop::sample::Index),
+    /// A watch lists anew: some objects of the kind are gone meanwhile, some are others.
+    Reset(ObjectKind, Vec<Thing>),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        8 => thing().prop_map(Event::Apply),
+        3 => any::<prop::sample::Index>().prop_map(Event::Delete),
+        1 => (prop::sample::select(ObjectKind::ALL), prop::collection::vec(thing(), 0..6))
+            .prop_map(|(kind, things)| Event::Reset(kind, things)),
+    ]
+}
+
+/// All that can be derived.
+#[derive(Debug, PartialEq)]
+struct Derived {
+    tables: BTreeMap<Key, Entries>,
+    reports: BTreeMap<Key, Option<Report>>,
+    dataplanes: BTreeMap<Key, (tagalong_index::DataPlane, Vec<Pod>)>,
+    plans: BTreeMap<Key, Plan>,
+    owned: BTreeMap<String, Option<Key>>,
+}
+
+fn derive(index: &Index) -> Derived {
+    let keys: Vec<Key> = index
+        .dataplanes()
+        .map(|dataplane| dataplane.key.clone())
+        .collect();
+    let entries = |key: &Key| {
+        let snapshot = index.snapshot(key).expect("every DataPlane has a table");
+        Entries {
+            services: snapshot.services,
+            upstreams: snapshot.upstreams,
+        }
+    };
+    let pods = |key: &Key| index.pods(key).cloned().collect::<Vec<_>>();
+    Derived {
+        tables: keys.iter().map(|key| (key.clone(), entries(key))).collect(),
+        reports: keys
+            .iter()
+            .map(|key| (key.clone(), index.report(key)))
+            .collect(),
+        dataplanes: index
+            .dataplanes()
+            .map(|one| (one.key.clone(), (one.clone(), pods(&one.key))))
+            .collect(),
+        plans: index
+            .extensions()
+            .map(|key| (key.clone(), index.plan(key)))
+            .collect(),
+        owned: keys
+            .iter()
+            .flat_map(pods)
+            .map(|pod| (pod.uid.to_string(), pod.dataplane))
+            .collect(),
+    }
+}
+
+fn rebuilt(things: &[Thing]) -> Derived {
+    let mut index = Index::new(Settings::default());
+    for thing in things {
+        index.apply(thing.object());
+    }
+    derive(&index)
+}
+
+/// Follows the tables by what is told of them, as a sidecar does.
+#[derive(Default)]
+struct Followers(BTreeMap<Key, Table>);
+
+impl Followers {
+    fn follow(&mut self, changes: &Changes, index: &Index) {
+        let mut resets = BTreeSet::new();
+        for change in &changes.tables {
+            let table = self.0.entry(change.dataplane.clone()).or_default();
+            match &change.update {
+                TableUpdate::Delta(delta) => {
+                    table
+                        .apply(Message::Delta(delta.clone()))
+                        .expect("the next version");
+                }
+                TableUpdate::Reset { version } => {
+                    assert!(table.version() < Some(*version));
+                    resets.insert(change.dataplane.clone());
+                }
+                TableUpdate::Gone => {
+                    self.0.remove(&change.dataplane);
+                }
+            }
+        }
+        for dataplane in resets {
+            let snapshot = index.snapshot(&dataplane).expect("a table");
+            self.0
+                .entry(dataplane)
+                .or_default()
+                .apply(Message::Snapshot(snapshot))
+                .expect("a snapshot");
+        }
+    }
+}
+
+fn told(before: &Derived, after: &Derived, changes: &Changes) {
+    for (key, plan) in before.plans.iter().chain(&after.plans) {
+        let same = before.plans.get(key) == after.plans.get(key);
+        assert!(
+            same || changes.extensions.contains(key),
+            "the plan of {key} changed untold: {plan:?}"
+        );
+    }
+    for key in before.dataplanes.keys().chain(after.dataplanes.keys()) {
+        let same = before.dataplanes.get(key) == after.dataplanes.get(key);
+        assert!(
+            same || changes.dataplanes.contains(key),
+            "DataPlane {key} changed untold"
+        );
+    }
+    for (uid, dataplane) in &before.owned {
+        let same = after.owned.get(uid) == Some(dataplane);
+        assert!(
+            same || changes.revoked.contains(&**uid),
+            "pod {uid} left {dataplane:?} untold"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn incremental_is_rebuilt(events in prop::collection::vec(event(), 1..40)) {
+        let mut index = Index::new(Settings::default());
+        let mut followers = Followers::default();
+        let mut here: Vec<Thing> = Vec::new();
+        let mut before = derive(&index);
+        for event in events {
+            let changes = match event {
+                Event::Apply(thing) => {
+                    here.retain(|other| (other.kind, other.key()) != (thing.kind, thing.key()));
+                    here.push(thing.clone());
+                    let changes = index.apply(thing.object());
+                    prop_assert!(index.apply(thing.object()).is_empty(), "the same again changes nothing");
+                    changes
+                }
+                Event::Delete(at) if here.is_empty() => {
+                    let _nothing_to_choose_from = at;
+                    index.delete(ObjectKind::Pod, &Key::new("no", "such"))
+                }
+                Event::Delete(at) => {
+                    let thing = here.swap_remove(at.index(here.len()));
+                    index.delete(thing.kind, &thing.key())
+                }
+                Event::Reset(kind, things) => {
+                    let things: Vec<Thing> = settled(&things).into_iter().filter(|thing| thing.kind == kind).collect();
+                    here.retain(|thing| thing.kind != kind);
+                    here.extend(things.iter().cloned());
+                    index.reset(kind, things.iter().map(Thing::object).collect())
+                }
+            };
+            followers.follow(&changes, &index);
+            let after = derive(&index);
+            told(&before, &after, &changes);
+            for (key, entries) in &after.tables {
+                prop_assert_eq!(followers.0.get(key).map(Table::entries), Some(entries), "the table of {}", key);
+                prop_assert_eq!(followers.0[key].version(), index.version(key));
+            }
+            prop_assert_eq!(followers.0.len(), after.tables.len());
+            before = after;
+        }
+        prop_assert_eq!(&before, &rebuilt(&here));
+        here.reverse();
+        prop_assert_eq!(&before, &rebuilt(&here));
+        // A resync of everything tells nothing.
+        for kind in ObjectKind::ALL {
+            let same = here.iter().filter(|thing| thing.kind == *kind).map(Thing::object).collect();
+            prop_assert!(index.reset(*kind, same).is_empty(), "a resync of {} told something", kind);
+        }
+    }
+}

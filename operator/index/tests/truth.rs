@@ -1,0 +1,156 @@
+//! No name ever stands for a Service that its traffic might not reach, in whichever version and mode of the controller; and
+//! wherever every version agrees that it reaches one, the name is there.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test may fail so"
+)]
+
+mod common;
+mod oracle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{Thing, settled, source};
+use proptest::prelude::*;
+use serde_json::json;
+use tagalong_index::{Index, Key, ObjectKind, Settings};
+use tagalong_wire::{Names, Snapshot};
+
+fn dataplane(gateway: Option<&str>, namespaces: Option<&str>) -> Thing {
+    let owners: Vec<_> = gateway
+        .iter()
+        .map(|name| json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": name, "uid": "u"}))
+        .collect();
+    let mut body = json!({"metadata": {"ownerReferences": owners}});
+    if let Some(namespaces) = namespaces {
+        body["metadata"]["annotations"] = json!({"tagalong.dev/watch-namespaces": namespaces});
+    }
+    Thing::new(ObjectKind::DataPlane, "a", "kong", body)
+}
+
+/// What a controller of that DataPlane would see.
+fn seen(things: &[Thing], gateway: Option<&str>, namespaces: Option<&str>) -> Vec<Thing> {
+    let watched = |thing: &&Thing| {
+        let namespace = thing.json["metadata"]["namespace"].as_str().unwrap();
+        namespaces.is_none_or(|all| all.split(',').any(|one| one == namespace))
+    };
+    let attached = |thing: &&Thing| match (&thing.json["spec"]["parentRefs"], gateway) {
+        (serde_json::Value::Array(parents), Some(gateway)) => parents
+            .iter()
+            .any(|parent| parent["name"] == gateway || parent["kind"] == "ListenerSet"),
+        _ => true,
+    };
+    things
+        .iter()
+        .filter(watched)
+        .filter(attached)
+        .cloned()
+        .collect()
+}
+
+fn table(things: &[Thing], dataplane: &Thing) -> Snapshot {
+    let mut index = Index::new(Settings::default());
+    index.apply(dataplane.object());
+    for thing in things {
+        index.apply(thing.object());
+    }
+    index.snapshot(&dataplane.key()).expect("a table")
+}
+
+/// For each name, what it reaches in each mode that has it; none where a mode cannot say.
+type Truth = BTreeMap<String, Vec<(BTreeSet<String>, bool)>>;
+
+fn truth(things: &[Thing]) -> (Truth, Truth) {
+    let (mut services, mut upstreams) = (Truth::new(), Truth::new());
+    for mode in oracle::modes() {
+        for (name, service) in oracle::services(mode, things) {
+            let fact = (service.reaches, service.odd);
+            upstreams
+                .entry(service.host)
+                .or_default()
+                .push(fact.clone());
+            services.entry(name).or_default().push(fact);
+        }
+    }
+    (services, upstreams)
+}
+
+fn check(table: &Names, truth: &Truth) -> Result<(), TestCaseError> {
+    for (name, facts) in truth {
+        let said = table.0.get(name).map(ToString::to_string);
+        for (reaches, _) in facts {
+            let right = said
+                .as_ref()
+                .is_none_or(|said| reaches.iter().all(|service| service == said));
+            prop_assert!(
+                right,
+                "{} stands for {:?}, but reaches {:?}",
+                name,
+                said,
+                reaches
+            );
+        }
+        let all: BTreeSet<&String> = facts.iter().flat_map(|(reaches, _)| reaches).collect();
+        if all.len() == 1 && !facts.iter().any(|(_, odd)| *odd) {
+            prop_assert_eq!(said.as_ref(), all.first().copied(), "{} is left out", name);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_label_is_wrong_and_none_is_missing(
+        things in prop::collection::vec(source(), 1..8),
+        gateway in prop::option::of(prop::sample::select(vec!["g1", "g2"])),
+        namespaces in prop::option::of(prop::sample::select(vec!["a", "b", "a,svc"])),
+    ) {
+        let things = settled(&things);
+        let table = table(&things, &dataplane(gateway, namespaces));
+        let (services, upstreams) = truth(&seen(&things, gateway, namespaces));
+        check(&table.services, &services)?;
+        check(&table.upstreams, &upstreams)?;
+    }
+}
+
+/// Two objects that give one name to two Services: the name is nobody's, and is reported.
+#[test]
+fn a_name_that_could_stand_for_two_services_is_in_no_table() {
+    let route = |name: &str, service: &str, hosts: &[&str]| {
+        let spec = json!({"hostnames": hosts, "rules": [{"backendRefs": [{"name": service, "port": 80}]}]});
+        Thing::new(ObjectKind::HttpRoute, "a", name, json!({"spec": spec}))
+    };
+    // A router by host names route `r` `httproute.a.r.0.0`; so does any other router route `r.0`.
+    let (one, other) = (route("r", "x", &["0"]), route("r.0", "y", &[]));
+    let name = "httproute.a.r.0.0";
+    let dataplane = dataplane(None, None);
+    let mut index = Index::new(Settings::default());
+    index.apply(dataplane.object());
+    index.apply(one.object());
+    let table = |index: &Index| {
+        index
+            .snapshot(&Key::new("a", "kong"))
+            .expect("a table")
+            .services
+    };
+    assert_eq!(table(&index).0[name].to_string(), "a/x");
+    index.apply(other.object());
+    assert!(!table(&index).0.contains_key(name));
+
+    let report = index.report(&Key::new("a", "kong")).expect("a report");
+    assert_eq!(report.ambiguous.len(), 1);
+    assert_eq!(report.ambiguous[0].name, name);
+    assert_eq!(report.ambiguous[0].claims.len(), 2);
+    let text = index.explain_name(name).to_string();
+    assert!(
+        text.contains("left out: it could stand for two Services"),
+        "{text}"
+    );
+
+    index.delete(ObjectKind::HttpRoute, &one.key());
+    assert_eq!(table(&index).0[name].to_string(), "a/y");
+}
