@@ -8,7 +8,7 @@ use crate::grammar::{blanks, metric_name};
 pub(crate) struct Held {
     family: Vec<u8>,
     lines: Vec<u8>,
-    /// Which kinds have come since the family was announced.
+    /// Which kinds `lines` holds.
     kinds: [bool; 3],
 }
 
@@ -19,8 +19,7 @@ impl Held {
         if self.family != family {
             self.family.clear();
             self.family.extend_from_slice(family);
-            self.lines.clear();
-            self.kinds = [false; 3];
+            self.forget();
         }
         let known = match kind {
             Metadata::Help => &mut self.kinds[0],
@@ -45,7 +44,12 @@ impl Held {
             .is_some_and(|name| owns(&self.family, name))
         {
             out.extend_from_slice(&self.lines);
-            self.lines.clear();
+            self.forget();
         }
+    }
+
+    fn forget(&mut self) {
+        self.lines.clear();
+        self.kinds = [false; 3];
     }
 }

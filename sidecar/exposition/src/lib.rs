@@ -4,6 +4,8 @@ mod escape;
 mod family;
 mod grammar;
 mod held;
+#[cfg(any(test, feature = "naive"))]
+pub mod naive;
 mod options;
 mod quotes;
 mod rewrite;
@@ -15,3 +17,6 @@ mod table;
 pub use options::{Keep, Options, Stats};
 pub use rewrite::Rewriter;
 pub use table::{LabelTable, LabelTableBuilder};
+
+#[cfg(test)]
+mod tests;
