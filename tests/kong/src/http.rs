@@ -12,8 +12,19 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 /// Kong's version, as the captures' `Server` header has it.
 pub(crate) const SERVER_NAME: &str = "kong/3.9.1";
 
+/// The version alone.
+pub(crate) const VERSION: &str = "3.9.1";
+
 /// Why a body ends before its end: told to, or its source failed. The connection is then closed.
-pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BodyError(String);
+
+impl BodyError {
+    pub(crate) fn new(reason: impl std::fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
 
 /// Any answer's body.
 pub(crate) type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -51,6 +62,13 @@ pub(crate) fn persistence<B>(request: &Request<B>) -> HeaderValue {
         _ => !asked.eq_ignore_ascii_case(b"close"),
     };
     HeaderValue::from_static(if keep { "keep-alive" } else { "close" })
+}
+
+/// An exposition as Kong's Status API sends it.
+pub(crate) fn metrics(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.headers_mut() = api_headers("text/plain; charset=UTF-8");
+    response
 }
 
 /// A JSON answer of Kong's Admin or Status API.

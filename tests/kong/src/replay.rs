@@ -17,8 +17,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+use crate::chunks::Exposition;
 use crate::{captures, tls};
-use body::Exposition;
 use count::Count;
 
 /// How a stand-in answers `GET /metrics`. The default is a healthy Kong.
@@ -176,9 +176,11 @@ impl CaptureKongBuilder {
             count: Arc::default(),
         });
         let signed = self.tls.then(tls::self_signed).transpose()?;
+        let certificate_pem = signed.as_ref().map(|signed| signed.pem.clone());
         let acceptor = signed
-            .as_ref()
-            .map(|signed| TlsAcceptor::from(signed.config.clone()));
+            .map(tls::SelfSigned::server)
+            .transpose()?
+            .map(TlsAcceptor::from);
 
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -217,7 +219,7 @@ impl CaptureKongBuilder {
             .map_err(|error| StartError::Listen(self.address, error))?;
         Ok(CaptureKong {
             address: bound,
-            certificate_pem: signed.map(|signed| signed.certificate_pem),
+            certificate_pem,
             shared,
             stop: Some(stop),
             thread: Some(thread),

@@ -1,17 +1,19 @@
-//! TLS for the listeners: a certificate of their own making where none is given.
+//! A certificate of one's own making, for listeners that are given none.
 
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// A fresh self-signed certificate and what a server and its clients need of it.
+/// A fresh self-signed certificate.
 pub(crate) struct SelfSigned {
-    /// The server's side.
-    pub(crate) config: Arc<ServerConfig>,
+    /// For a server.
+    pub(crate) certificate: CertificateDer<'static>,
+    /// Its key.
+    pub(crate) key: PrivateKeyDer<'static>,
     /// The certificate, which a client may trust as its CA.
-    pub(crate) certificate_pem: String,
+    pub(crate) pem: String,
 }
 
 /// Why a certificate could not be made or used.
@@ -30,12 +32,20 @@ pub(crate) fn self_signed() -> Result<SelfSigned, TlsError> {
     let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names)?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())?;
     Ok(SelfSigned {
-        config: Arc::new(config),
-        certificate_pem: made.cert.pem(),
+        certificate: made.cert.der().clone(),
+        key: key.into(),
+        pem: made.cert.pem(),
     })
+}
+
+impl SelfSigned {
+    /// A server that shows it to everybody.
+    pub(crate) fn server(self) -> Result<Arc<ServerConfig>, TlsError> {
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate], self.key)?;
+        Ok(Arc::new(config))
+    }
 }

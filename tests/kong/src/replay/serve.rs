@@ -64,7 +64,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Bod
         return answers::not_found();
     }
     match *request.method() {
-        Method::HEAD => metrics_response(full(Bytes::new())),
+        Method::HEAD => answers::metrics(full(Bytes::new())),
         Method::GET => metrics(&request, shared).await,
         _ => answers::method_not_allowed(),
     }
@@ -85,7 +85,7 @@ async fn metrics(request: &Request<Incoming>, shared: Arc<Shared>) -> Response<B
     if request.version() == Version::HTTP_10 {
         // Nginx cannot chunk for an HTTP/1.0 client, so Kong buffers the whole and tells its length.
         let whole = exposition.bytes().clone();
-        let mut response = metrics_response(full(Bytes::new()));
+        let mut response = answers::metrics(full(Bytes::new()));
         response
             .headers_mut()
             .insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
@@ -97,11 +97,5 @@ async fn metrics(request: &Request<Incoming>, shared: Arc<Shared>) -> Response<B
             .boxed_unsync();
         return response;
     }
-    metrics_response(body::replay(exposition, &behaviour, scrape))
-}
-
-fn metrics_response(body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.headers_mut() = answers::api_headers("text/plain; charset=UTF-8");
-    response
+    answers::metrics(body::replay(exposition, &behaviour, scrape))
 }

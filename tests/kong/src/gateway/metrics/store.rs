@@ -1,0 +1,87 @@
+//! Series by their full key, as in Kong's shared dictionary `prometheus_metrics`.
+//!
+//! The key is `name{labels}` without `kong_`, and the map's order of keys is the exposition's. A histogram's bounds are
+//! padded with zeros, so that they sort by size (`kong/plugins/prometheus/prometheus.lua`).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::family::Family;
+
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    series: BTreeMap<String, (&'static Family, u64)>,
+}
+
+/// Label names and values, in the order in which they are printed.
+pub(super) type Labels<'a> = [(&'a str, &'a str)];
+
+impl Store {
+    pub(super) fn add(&mut self, family: &'static Family, labels: &Labels<'_>, value: u64) {
+        let key = key(family.name, "", labels, None);
+        self.slot(key, family).1 += value;
+    }
+
+    pub(super) fn set(&mut self, family: &'static Family, labels: &Labels<'_>, value: u64) {
+        let key = key(family.name, "", labels, None);
+        self.slot(key, family).1 = value;
+    }
+
+    /// Counts a value in the buckets that hold it, and in no other: none is filled with zero.
+    pub(super) fn observe(&mut self, family: &'static Family, labels: &Labels<'_>, value: u64) {
+        let width = family
+            .bounds
+            .last()
+            .map_or(0, |most| most.to_string().len());
+        for bound in family
+            .bounds
+            .iter()
+            .filter(|bound| value <= u64::from(**bound))
+        {
+            let le = format!("{bound:0width$}.0");
+            self.slot(key(family.name, "_bucket", labels, Some(&le)), family)
+                .1 += 1;
+        }
+        self.slot(key(family.name, "_bucket", labels, Some("Inf")), family)
+            .1 += 1;
+        self.slot(key(family.name, "_count", labels, None), family)
+            .1 += 1;
+        self.slot(key(family.name, "_sum", labels, None), family).1 += value;
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.series.extend(
+            other
+                .series
+                .iter()
+                .map(|(key, value)| (key.clone(), *value)),
+        );
+    }
+
+    /// Key, family and value, sorted by key.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'static Family, u64)> {
+        self.series
+            .iter()
+            .map(|(key, (family, value))| (key.as_str(), *family, *value))
+    }
+
+    fn slot(&mut self, key: String, family: &'static Family) -> &mut (&'static Family, u64) {
+        self.series.entry(key).or_insert((family, 0))
+    }
+}
+
+fn key(name: &str, suffix: &str, labels: &Labels<'_>, le: Option<&str>) -> String {
+    let mut key = format!("{name}{suffix}");
+    let labels = labels.iter().copied().chain(le.map(|le| ("le", le)));
+    let mut separator = '{';
+    for (label, value) in labels {
+        // `\` and `"` are escaped; a line feed is not, in Kong neither.
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let _ = write!(key, "{separator}{label}=\"{value}\"");
+        separator = ',';
+    }
+    if separator == ',' {
+        key.push('}');
+    }
+    key
+}
