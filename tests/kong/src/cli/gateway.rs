@@ -59,8 +59,6 @@ fn end_on_signal(quitter: Quitter) -> Result<(), Failure> {
                 }
                 tracing::info!("told to quit by a signal");
                 quitter.quit();
-                // A second one finds patience at its end.
-                std::future::pending::<()>().await;
             });
         })?;
     Ok(())

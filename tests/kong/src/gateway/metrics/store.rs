@@ -18,17 +18,18 @@ pub(super) type Labels<'a> = [(&'a str, &'a str)];
 
 impl Store {
     pub(super) fn add(&mut self, family: &'static Family, labels: &Labels<'_>, value: u64) {
-        let key = key(family.name, "", labels, None);
+        let key = key(family.name, &join(labels));
         self.slot(key, family).1 += value;
     }
 
     pub(super) fn set(&mut self, family: &'static Family, labels: &Labels<'_>, value: u64) {
-        let key = key(family.name, "", labels, None);
+        let key = key(family.name, &join(labels));
         self.slot(key, family).1 = value;
     }
 
     /// Counts a value in the buckets that hold it, and in no other: none is filled with zero.
     pub(super) fn observe(&mut self, family: &'static Family, labels: &Labels<'_>, value: u64) {
+        let (name, labels) = (family.name, join(labels));
         let width = family
             .bounds
             .last()
@@ -38,15 +39,13 @@ impl Store {
             .iter()
             .filter(|bound| value <= u64::from(**bound))
         {
-            let le = format!("{bound:0width$}.0");
-            self.slot(key(family.name, "_bucket", labels, Some(&le)), family)
-                .1 += 1;
+            let key = format!("{name}_bucket{{{labels},le=\"{bound:0width$}.0\"}}");
+            self.slot(key, family).1 += 1;
         }
-        self.slot(key(family.name, "_bucket", labels, Some("Inf")), family)
+        self.slot(format!("{name}_bucket{{{labels},le=\"Inf\"}}"), family)
             .1 += 1;
-        self.slot(key(family.name, "_count", labels, None), family)
-            .1 += 1;
-        self.slot(key(family.name, "_sum", labels, None), family).1 += value;
+        self.slot(format!("{name}_count{{{labels}}}"), family).1 += 1;
+        self.slot(format!("{name}_sum{{{labels}}}"), family).1 += value;
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -70,18 +69,23 @@ impl Store {
     }
 }
 
-fn key(name: &str, suffix: &str, labels: &Labels<'_>, le: Option<&str>) -> String {
-    let mut key = format!("{name}{suffix}");
-    let labels = labels.iter().copied().chain(le.map(|le| ("le", le)));
-    let mut separator = '{';
+fn key(name: &str, labels: &str) -> String {
+    if labels.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}{{{labels}}}")
+    }
+}
+
+/// `a="1",b="2"`: `\` and `"` are escaped; a line feed is not, in Kong neither.
+fn join(labels: &Labels<'_>) -> String {
+    let mut joined = String::new();
     for (label, value) in labels {
-        // `\` and `"` are escaped; a line feed is not, in Kong neither.
+        if !joined.is_empty() {
+            joined.push(',');
+        }
         let value = value.replace('\\', "\\\\").replace('"', "\\\"");
-        let _ = write!(key, "{separator}{label}=\"{value}\"");
-        separator = ',';
+        let _ = write!(joined, "{label}=\"{value}\"");
     }
-    if separator == ',' {
-        key.push('}');
-    }
-    key
+    joined
 }
