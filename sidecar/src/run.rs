@@ -22,6 +22,8 @@ use crate::table::{Loaded, Tables};
 pub fn run(config: Config) -> Result<(), Exit> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // For compression and name lookups, both bounded and short.
+        .max_blocking_threads(8)
         .build()
         .and_then(|runtime| runtime.block_on(async { Ok(start(config).await) }))
         .map_err(|error| Exit::Usage(format!("no event loop: {error}")))?

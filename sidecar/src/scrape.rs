@@ -5,6 +5,7 @@
 //! through a [`pipe`] each.
 
 mod flight;
+mod gzip;
 mod patience;
 mod pipe;
 mod render;
@@ -64,7 +65,7 @@ pub enum ScrapeError {
 /// Where a scrape comes from: Kong, but for the tests of this module.
 pub trait Upstream: Send + Sync + 'static {
     /// The body.
-    type Body: Body<Data = Bytes, Error: fmt::Display> + Send + Unpin;
+    type Body: Body<Data = Bytes, Error: fmt::Display + Send> + Send + Unpin;
 
     /// Scrapes until the body, whose content type is the first part, begins.
     fn scrape(&self) -> impl Future<Output = Result<(HeaderValue, Self::Body), KongError>> + Send;

@@ -1,5 +1,10 @@
 //! What a scraper gets from a sidecar beside a healthy Kong.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
 mod common;
 
 use std::io::Read as _;

@@ -1,22 +1,29 @@
 //! One scrape of Kong and those who share it.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tagalong_exposition::Keep;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::gzip::Gzip;
 use super::patience::Patience;
 use super::pipe::{Broken, Writer, pipe};
-use super::render::{Piece, Rendering};
+use super::render::Rendering;
 use super::{Answer, LastScrape, ScrapeError, Seat, Shared, Upstream};
 use crate::lifeline::Lifeline;
+use crate::metrics::Metrics;
 use crate::table::Loaded;
+
+/// What is handed out at once, in bytes, if Kong has sent enough: fewer and larger writes.
+const PIECE: usize = 32 * 1024;
 
 /// Scrapes once for all seats. Ends when Kong's body has, or when nobody is left.
 pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat>) {
@@ -38,6 +45,18 @@ pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat
                 .await;
         }
     }
+}
+
+/// The next frame, if it is there already.
+async fn if_ready<B>(body: &mut B) -> Option<Option<Result<Frame<Bytes>, B::Error>>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Waits until everybody has gone before there was an answer.
@@ -66,12 +85,15 @@ struct Flight<U> {
 struct Side {
     keep: Keep,
     rendering: Rendering,
+    /// There if somebody wants it compressed.
+    gzip: Option<Gzip>,
     readers: Vec<Passenger>,
 }
 
 struct Passenger {
+    /// Whether [`Side::gzip`] serves it, and not the flight itself.
     gzip: bool,
-    writer: Writer,
+    writer: Arc<Writer>,
     patience: Patience,
     lifeline: Arc<Lifeline>,
 }
@@ -79,44 +101,35 @@ struct Passenger {
 impl<U: Upstream> Flight<U> {
     fn board(shared: Arc<Shared<U>>, content_type: &HeaderValue, seats: Vec<Seat>) -> Self {
         let wake = Arc::new(Notify::new());
-        let mut sides = Vec::with_capacity(2);
-        for keep in [Keep::All, Keep::Enriched] {
-            let wanted = |gzip| {
-                seats
-                    .iter()
-                    .any(|seat| seat.want.keep == keep && seat.want.gzip == gzip)
-            };
-            let (plain, gzip) = (wanted(false), wanted(true));
-            if plain || gzip {
-                sides.push(Side {
-                    keep,
-                    rendering: Rendering::new(keep, gzip),
-                    readers: Vec::new(),
-                });
-            }
-        }
+        let (mut all, mut enriched) = (Vec::new(), Vec::new());
         for seat in seats {
             let (writer, body) = pipe(&wake);
             let content_type = content_type.clone();
-            let boarded = seat.answer.send(Ok(Answer { content_type, body })).is_ok();
-            if let Some(side) = sides.iter_mut().find(|side| side.keep == seat.want.keep)
-                && boarded
-            {
-                side.readers.push(Passenger {
+            if seat.answer.send(Ok(Answer { content_type, body })).is_ok() {
+                let readers = match seat.want.keep {
+                    Keep::All => &mut all,
+                    Keep::Enriched => &mut enriched,
+                };
+                readers.push(Passenger {
                     gzip: seat.want.gzip,
-                    writer,
+                    writer: Arc::new(writer),
                     patience: Patience::new(),
                     lifeline: seat.lifeline,
                 });
             }
         }
-        let text = content_type.to_str().unwrap_or_default();
+        let sides = [(Keep::All, all), (Keep::Enriched, enriched)]
+            .into_iter()
+            .filter(|(_, readers)| !readers.is_empty())
+            .map(|(keep, readers)| Side::new(keep, readers, &shared.metrics))
+            .collect();
+        let text = content_type.to_str().unwrap_or_default().trim_start();
+        let openmetrics = text
+            .to_ascii_lowercase()
+            .starts_with("application/openmetrics-text");
         Self {
             table: shared.tables.load_full(),
-            own: !text
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("application/openmetrics-text"),
+            own: !openmetrics,
             shared,
             sides,
             wake,
@@ -124,71 +137,86 @@ impl<U: Upstream> Flight<U> {
     }
 
     async fn stream(mut self, mut body: U::Body) {
-        loop {
-            if !self.room().await {
-                break;
-            }
-            let frame = tokio::select! {
-                frame = body.frame() => frame,
+        while self.room().await {
+            let mut next = tokio::select! {
+                frame = body.frame() => Some(frame),
                 // A reader has taken something or gone.
                 () = self.wake.notified() => continue,
             };
-            match frame {
-                Some(Ok(frame)) => {
-                    if let Ok(chunk) = frame.into_data() {
-                        self.push(&chunk);
+            while let Some(frame) = next {
+                match frame {
+                    Some(Ok(frame)) => {
+                        if let Ok(chunk) = frame.into_data() {
+                            self.render(&chunk);
+                        }
+                    }
+                    Some(Err(error)) => {
+                        self.hand_out().await;
+                        self.break_off(&error);
+                        return;
+                    }
+                    None => {
+                        self.finish().await;
+                        return;
                     }
                 }
-                Some(Err(error)) => {
-                    self.shared
-                        .note(LastScrape::Bad(format!("Kong's body broke off: {error}")));
-                    self.end(Err(Broken::Kong));
-                    break;
-                }
-                None => {
-                    self.shared.note(LastScrape::Good);
-                    self.finish();
-                    return;
-                }
+                next = if self.has_piece() {
+                    None
+                } else {
+                    if_ready(&mut body).await
+                };
             }
+            self.hand_out().await;
         }
-        if let Some(side) = self.sides.first() {
-            self.shared.metrics.samples(side.rendering.stats());
-        }
+        self.count_samples();
     }
 
-    fn push(&mut self, chunk: &Bytes) {
+    fn render(&mut self, chunk: &[u8]) {
         for side in &mut self.sides {
-            match side.rendering.push(&self.table.labels, chunk) {
-                Ok(piece) => side.hand_out(&piece),
-                Err(error) => side.fail(&error),
-            }
+            side.rendering.push(&self.table.labels, chunk);
         }
     }
 
-    fn finish(&mut self) {
+    fn has_piece(&self) -> bool {
+        self.sides.iter().any(|side| side.rendering.len() >= PIECE)
+    }
+
+    async fn hand_out(&mut self) {
+        for side in &mut self.sides {
+            side.hand_out().await;
+        }
+    }
+
+    async fn finish(&mut self) {
+        self.shared.note(LastScrape::Good);
         let (metrics, table, own) = (&self.shared.metrics, &self.table, self.own);
         for (at, side) in self.sides.iter_mut().enumerate() {
-            let wants_own = own && side.keep == Keep::All;
-            let piece = side.rendering.finish(&table.labels, |stats, out| {
+            let own = own && side.keep == Keep::All;
+            side.rendering.finish(&table.labels, |stats, out| {
                 if at == 0 {
                     metrics.samples(stats);
                 }
-                if wants_own {
+                if own {
                     metrics.write(table, out);
                 }
             });
-            match piece {
-                Ok(piece) => side.hand_out(&piece),
-                Err(error) => side.fail(&error),
-            }
+            side.hand_out().await;
+            side.end().await;
         }
-        self.end(Ok(()));
     }
 
-    fn end(&self, how: Result<(), Broken>) {
+    fn break_off(&self, error: &impl std::fmt::Display) {
+        let why = format!("Kong's body broke off: {error}");
+        self.shared.note(LastScrape::Bad(why));
         for reader in self.readers() {
-            reader.writer.end(how);
+            reader.writer.end(Err(Broken::Kong));
+        }
+        self.count_samples();
+    }
+
+    fn count_samples(&self) {
+        if let Some(side) = self.sides.first() {
+            self.shared.metrics.samples(side.rendering.stats());
         }
     }
 
@@ -207,12 +235,8 @@ impl<U: Upstream> Flight<U> {
             if self.sides.is_empty() {
                 return false;
             }
-            let Some(patience) = self
-                .readers()
-                .filter(|reader| reader.writer.is_full())
-                .map(|reader| reader.patience.left())
-                .min()
-            else {
+            let full = self.readers().filter(|reader| reader.writer.is_full());
+            let Some(patience) = full.map(|reader| reader.patience.left()).min() else {
                 return true;
             };
             let held_up =
@@ -241,7 +265,7 @@ impl<U: Upstream> Flight<U> {
                 if let Some(unsaid) = self.shared.cut_off.due() {
                     tracing::warn!(
                         unsaid,
-                        "a reader that held others up was cut off; it should ask for gzip"
+                        "a reader that held others up was cut off; gzip would make it faster"
                     );
                 }
                 reader.writer.cut(Broken::TooSlow);
@@ -252,21 +276,39 @@ impl<U: Upstream> Flight<U> {
 }
 
 impl Side {
-    fn hand_out(&mut self, piece: &Piece) {
-        for reader in &mut self.readers {
-            let bytes = if reader.gzip {
-                &piece.gzip
-            } else {
-                &piece.plain
-            };
-            reader.patience.earn(piece.plain.len());
-            reader.writer.push(bytes.clone());
+    fn new(keep: Keep, readers: Vec<Passenger>, metrics: &Arc<Metrics>) -> Self {
+        let zipped: Vec<_> = readers
+            .iter()
+            .filter(|reader| reader.gzip)
+            .map(|reader| Arc::clone(&reader.writer))
+            .collect();
+        Self {
+            keep,
+            rendering: Rendering::new(keep),
+            gzip: (!zipped.is_empty()).then(|| Gzip::start(zipped, Arc::clone(metrics))),
+            readers,
         }
     }
 
-    /// Compressing into memory does not fail. Should it, then these readers' bodies are broken, and no others.
-    fn fail(&mut self, error: &std::io::Error) {
-        tracing::error!(%error, "compression failed");
-        self.readers.clear();
+    async fn hand_out(&mut self) {
+        let piece = self.rendering.take();
+        for reader in &mut self.readers {
+            reader.patience.earn(piece.len());
+            if !reader.gzip {
+                reader.writer.push(piece.clone());
+            }
+        }
+        if let Some(gzip) = &mut self.gzip {
+            gzip.push(piece).await;
+        }
+    }
+
+    async fn end(&mut self) {
+        for reader in self.readers.iter().filter(|reader| !reader.gzip) {
+            reader.writer.end(Ok(()));
+        }
+        if let Some(gzip) = self.gzip.take() {
+            gzip.end().await;
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A sidecar in this process, and scrapers.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::panic, reason = "a helper that fails is a test that fails")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
