@@ -1,6 +1,6 @@
 //! Whatever the order of events: what is derived depends only on what is in, every change is told, and nothing else is.
 
-#![allow(clippy::expect_used, reason = "a test may fail so")]
+#![allow(clippy::expect_used, reason = "a test may fail so, and read easily")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The published example, from its files.
 
-#![allow(clippy::expect_used, reason = "a test may fail so")]
+#![allow(clippy::expect_used, reason = "a test may fail so, and read easily")]
 
 use tagalong_index::{Index, Key, Manifests, Outcome, Settings};
 

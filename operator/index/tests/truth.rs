@@ -2,9 +2,11 @@
 //! wherever every version agrees that it reaches one, the name is there.
 
 #![allow(
+    clippy::needless_pass_by_value,
+    clippy::redundant_clone,
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "a test may fail so"
+    reason = "a test may fail so, and read easily"
 )]
 
 mod common;

@@ -1,0 +1,152 @@
+//! What people are told.
+
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::redundant_clone,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test may fail so, and read easily"
+)]
+
+mod common;
+
+use common::Thing;
+use serde_json::{Value, json};
+use tagalong_index::{Index, Key, ObjectKind, Settings};
+
+fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+fn route(name: &str, rules: Value) -> Thing {
+    Thing::new(
+        ObjectKind::HttpRoute,
+        "default",
+        name,
+        json!({"spec": {"rules": rules}}),
+    )
+}
+
+fn index() -> Index {
+    let attach = json!({"spec": {"dataplane": "kong", "extensions": [{"kind": "DataPlaneMetricsExtension", "name": "kong"}]}});
+    let select =
+        json!({"spec": {"serviceSelector": {"matchNames": [{"name": "echo"}, {"name": "nginx"}]}}});
+    let mut index = Index::new(Settings::default());
+    for thing in [
+        Thing::new(ObjectKind::DataPlane, "default", "kong", json!({})),
+        Thing::new(ObjectKind::ControlPlane, "default", "kong", attach),
+        Thing::new(ObjectKind::Extension, "default", "kong", select),
+        Thing::new(ObjectKind::Service, "default", "echo", json!({})),
+        Thing::new(ObjectKind::Service, "default", "nginx", json!({})),
+        Thing::new(ObjectKind::Service, "default", "httpbin", json!({})),
+        route(
+            "echo",
+            json!([{"backendRefs": [{"name": "echo", "port": 80}]}, {"backendRefs": [{"name": "echo", "port": 80}]}, {}]),
+        ),
+        route(
+            "split",
+            json!([{"backendRefs": [{"name": "httpbin", "port": 80}, {"name": "nginx", "port": 80}]}]),
+        ),
+    ] {
+        index.apply(thing.object());
+    }
+    index
+}
+
+#[test]
+fn a_name_that_stands_for_a_service() {
+    assert_eq!(
+        index().explain_name("httproute.default.echo.0").to_string(),
+        "httproute.default.echo.0\n\
+         \x20 HTTPRoute default/echo rule 0 -> Service default/echo [one Kong service for each rule of an HTTPRoute (KIC's default)]\n\
+         \x20 in the table of DataPlane default/kong: Service default/echo\n"
+    );
+}
+
+#[test]
+fn a_name_that_splits_its_traffic() {
+    let text = index()
+        .explain_name("httproute.default.split.0")
+        .to_string();
+    assert!(
+        text.contains("HTTPRoute default/split rule 0 -> several Services"),
+        "{text}"
+    );
+    assert!(text.contains("in the table of DataPlane default/kong: left out: its traffic is split over several Services"), "{text}");
+}
+
+#[test]
+fn a_name_that_nobody_gives() {
+    let text = index().explain_name("httproute.default.echo.1").to_string();
+    assert!(text.contains("no object gives Kong this name"), "{text}");
+    assert!(
+        text.contains("much like it: httproute.default.echo.0"),
+        "{text}"
+    );
+    let text = index().explain_name("completely.else").to_string();
+    assert!(!text.contains("much like it"), "{text}");
+}
+
+#[test]
+fn a_service_and_all_its_names() {
+    let index = index();
+    let text = index.explain_service(&key("default/echo")).to_string();
+    assert!(
+        text.contains(
+            "DataPlaneMetricsExtension default/kong: it gets the plugin kong-metrics-prometheus"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("in the table of DataPlane default/kong:\n    httproute.default.echo.0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("httproute.default.svc.default.echo.80.1"),
+        "{text}"
+    );
+
+    let text = index.explain_service(&key("default/nginx")).to_string();
+    assert!(text.contains("it is left alone: HTTPRoute default/split sends traffic to it and to Service default/httpbin"), "{text}");
+    assert!(
+        text.contains("shares rules with Service default/httpbin (HTTPRoute default/split)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("no name in any table stands for it"),
+        "{text}"
+    );
+
+    let text = index.explain_service(&key("default/ghost")).to_string();
+    assert!(
+        text.starts_with("Service default/ghost (does not exist)\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_report_counts_rules_once() {
+    let report = index().report(&key("default/kong")).unwrap();
+    let unmapped: Vec<String> = report
+        .unmapped
+        .iter()
+        .map(|one| format!("{}: {}", one.name, one.claims[0].target))
+        .collect();
+    assert_eq!(
+        unmapped,
+        [
+            "httproute.default.echo.2: no Service: the rule names no backend",
+            "httproute.default.split.0: several Services",
+        ]
+    );
+    assert_eq!(
+        report.mapped, 4,
+        "by rule, by host and rule twice, and combined"
+    );
+    assert!(report.ambiguous.is_empty());
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        json["unmapped"][1]["claims"][0]["source"],
+        "HTTPRoute default/split"
+    );
+}
