@@ -3,6 +3,7 @@
 
 pub mod replica;
 pub mod sidecar;
+pub mod wire;
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -81,7 +82,7 @@ pub async fn install_ours(client: &Client) -> Result {
     Ok(())
 }
 
-async fn account(client: &Client) -> Result {
+pub async fn account(client: &Client) -> Result {
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/tagalong/files");
     let rules = |file: &str| -> Result<Value> {
         let text = std::fs::read_to_string(format!("{files}/{file}"))?;

@@ -1,0 +1,168 @@
+//! Who gets which labels, and until when.
+
+mod support;
+
+use kube::api::Patch;
+use serde_json::json;
+use support::sidecar::{Sidecar, delete_pod, pod, status, token, trust};
+use support::{KONG, Result, api, dataplane, delete, extension, gateway, operator, route, service};
+
+const AUDIENCE: &str = tagalong_wire::AUDIENCE;
+
+#[tokio::test]
+async fn a_pod_gets_its_table_and_every_change_of_it() -> Result {
+    let (cluster, operator) = operator().await?;
+    let namespace = gateway(cluster, "labels", &["x"]).await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    service(&client, name, "echo", None).await?;
+    extension(&client, name, "x", &["echo"]).await?;
+    route(&client, name, "first", &["echo"]).await?;
+    let uid = pod(&client, name, "proxy", "dp").await?;
+    let (trust, token) = (
+        trust(&namespace).await?,
+        token(&client, name, AUDIENCE, Some(("proxy", &uid))).await?,
+    );
+    let open = namespace.until("the stream", || async {
+        Ok(Sidecar::open(operator.push, &trust, &token).await?)
+    });
+    let mut sidecar = open.await?;
+    let (echo, kong) = (format!("{name}/echo"), |route: &str| {
+        format!("httproute.{name}.{route}.0")
+    });
+    sidecar.until(&kong("first"), Some(&echo)).await?;
+    route(&client, name, "second", &["echo"]).await?;
+    sidecar.until(&kong("second"), Some(&echo)).await?;
+    delete(&client, name, support::GATEWAY, "HTTPRoute", "first").await?;
+    sidecar.until(&kong("first"), None).await?;
+    assert!(
+        sidecar
+            .table
+            .entries()
+            .services
+            .0
+            .contains_key(&kong("second"))
+    );
+
+    let asked = operator.metrics.push.reviews.get();
+    for _ in 0..5 {
+        Sidecar::open(operator.push, &trust, &token).await?;
+    }
+    assert_eq!(
+        operator.metrics.push.reviews.get(),
+        asked,
+        "a token is asked about once"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_else_gets_any() -> Result {
+    let (cluster, operator) = operator().await?;
+    let namespace = gateway(cluster, "strangers", &["x"]).await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    extension(&client, name, "x", &[]).await?;
+    let trust = trust(&namespace).await?;
+    let ours = pod(&client, name, "ours", "dp").await?;
+    let stranger = pod(&client, name, "stranger", "no-such-dataplane").await?;
+    let good = token(&client, name, AUDIENCE, Some(("ours", &ours))).await?;
+    namespace
+        .until("the pod to be known", || async {
+            let status = status(operator.push, &trust, Some(&good)).await?;
+            support::equal(&status.as_u16(), &200)?;
+            Ok(())
+        })
+        .await?;
+    for (who, token, refused) in [
+        ("nobody", None, 401),
+        ("junk", Some("junk".to_owned()), 401),
+        (
+            "another audience",
+            Some(token(&client, name, "other", Some(("ours", &ours))).await?),
+            401,
+        ),
+        (
+            "an account without a pod",
+            Some(token(&client, name, AUDIENCE, None).await?),
+            403,
+        ),
+        (
+            "a pod of no DataPlane",
+            Some(token(&client, name, AUDIENCE, Some(("stranger", &stranger))).await?),
+            403,
+        ),
+        ("a good token, tampered with", Some(format!("{good}x")), 401),
+    ] {
+        assert_eq!(
+            status(operator.push, &trust, token.as_deref())
+                .await?
+                .as_u16(),
+            refused,
+            "{who}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_pod() -> Result {
+    let (cluster, operator) = operator().await?;
+    let namespace = gateway(cluster, "gone", &["x"]).await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    extension(&client, name, "x", &[]).await?;
+    let trust = trust(&namespace).await?;
+    let uid = pod(&client, name, "proxy", "dp").await?;
+    let token = token(&client, name, AUDIENCE, Some(("proxy", &uid))).await?;
+    let open = namespace.until("the stream", || async {
+        Ok(Sidecar::open(operator.push, &trust, &token).await?)
+    });
+    let mut sidecar = open.await?;
+    delete_pod(&client, name, "proxy").await?;
+    sidecar.until_end().await?;
+    // The token itself is remembered as good until it expires: that the pod is gone must be enough.
+    assert_eq!(
+        status(operator.push, &trust, Some(&token)).await?.as_u16(),
+        403
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dataplane_sees_its_own_routes_only() -> Result {
+    let (cluster, operator) = operator().await?;
+    let namespace = gateway(cluster, "views", &["x"]).await?;
+    let elsewhere = cluster.namespace("elsewhere").await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    extension(&client, name, "x", &[]).await?;
+    dataplane(&client, name, "narrow").await?;
+    let narrow =
+        json!({"metadata": {"annotations": {"tagalong.dev/watch-namespaces": elsewhere.name()}}});
+    api(&client, name, KONG, "DataPlane")
+        .patch("narrow", &Default::default(), &Patch::Merge(narrow))
+        .await?;
+    service(&client, name, "echo", None).await?;
+    route(&client, name, "here", &["echo"]).await?;
+    service(&client, elsewhere.name(), "echo", None).await?;
+    route(&client, elsewhere.name(), "there", &["echo"]).await?;
+    let trust = trust(&namespace).await?;
+    let (here, there) = (
+        format!("httproute.{name}.here.0"),
+        format!("httproute.{}.there.0", elsewhere.name()),
+    );
+    for (dataplane, sees_here) in [("dp", true), ("narrow", false)] {
+        let uid = pod(&client, name, dataplane, dataplane).await?;
+        let token = token(&client, name, AUDIENCE, Some((dataplane, &uid))).await?;
+        let open = namespace.until("the stream", || async {
+            Ok(Sidecar::open(operator.push, &trust, &token).await?)
+        });
+        let mut sidecar = open.await?;
+        sidecar
+            .until(&there, Some(&format!("{}/echo", elsewhere.name())))
+            .await?;
+        assert_eq!(
+            sidecar.table.entries().services.0.contains_key(&here),
+            sees_here,
+            "{dataplane}"
+        );
+    }
+    Ok(())
+}
