@@ -164,12 +164,13 @@ impl Index {
         let mut outcomes = BTreeMap::new();
         for namespace in namespaces {
             let plugin = plugin_name(extension, namespace);
+            let refused = self.refused_everywhere(namespace, &plugin);
             for name in &record.names {
                 let service = Key {
                     namespace: Name::clone(namespace),
                     name: Name::clone(name),
                 };
-                let outcome = self.alone(extension, &service, &plugin);
+                let outcome = self.alone(extension, &service, &plugin, refused.as_ref());
                 outcomes.insert(service, outcome);
             }
         }
@@ -207,25 +208,13 @@ impl Index {
         all.into_iter()
     }
 
-    // What is to become of a Service for reasons of its own.
-    fn alone(&self, extension: &Key, service: &Key, plugin: &str) -> Outcome {
-        if let Some(first) = self
-            .topology
-            .selected
-            .get(service)
-            .and_then(BTreeSet::first)
-            && first != extension
-        {
-            return Outcome::Refused(Refusal::OtherExtension(first.clone()));
-        }
-        let Some(record) = self.services.get(service) else {
-            return Outcome::Missing;
-        };
-        if let Some(built_in) = self.built_in(&service.namespace) {
-            return Outcome::Refused(Refusal::BuiltInController(built_in.clone()));
+    // Why no Service of a namespace can have the plugin.
+    fn refused_everywhere(&self, namespace: &Name, plugin: &str) -> Option<Refusal> {
+        if let Some(built_in) = self.built_in(namespace) {
+            return Some(Refusal::BuiltInController(built_in.clone()));
         }
         let key = Key {
-            namespace: Name::clone(&service.namespace),
+            namespace: Name::clone(namespace),
             name: Name::from(plugin),
         };
         if self
@@ -234,27 +223,46 @@ impl Index {
             .get(&key)
             .is_some_and(|plugin| plugin.owner != Owner::Tagalong)
         {
-            return Outcome::Refused(Refusal::NameTaken(plugin.to_owned()));
+            return Some(Refusal::NameTaken(plugin.to_owned()));
+        }
+        let mut globals = self.plugins.cluster.iter();
+        let (unreadable, _) = globals.find(|(_, plugin)| plugin.global == Some(None))?;
+        Some(Refusal::GlobalPluginUnreadable(Name::clone(unreadable)))
+    }
+
+    // What is to become of a Service for reasons of its own.
+    fn alone(
+        &self,
+        extension: &Key,
+        service: &Key,
+        plugin: &str,
+        refused: Option<&Refusal>,
+    ) -> Outcome {
+        let first = self
+            .topology
+            .selected
+            .get(service)
+            .and_then(BTreeSet::first);
+        if let Some(first) = first.filter(|first| *first != extension) {
+            return Outcome::Refused(Refusal::OtherExtension(first.clone()));
+        }
+        let Some(record) = self.services.get(service) else {
+            return Outcome::Missing;
+        };
+        if let Some(refusal) = refused {
+            return Outcome::Refused(refusal.clone());
         }
         let listed = record
             .annotations
             .get(annotation::PLUGINS)
             .map(|value| &**value)
             .unwrap_or_default();
-        if let Some(own) = annotation::items(listed)
-            .find(|item| *item != plugin && self.is_own(item, &service.namespace))
-        {
-            return Outcome::Refused(Refusal::OwnPlugin(own.to_owned()));
+        let own = annotation::items(listed)
+            .find(|item| *item != plugin && self.is_own(item, &service.namespace));
+        match own {
+            Some(own) => Outcome::Refused(Refusal::OwnPlugin(own.to_owned())),
+            None => Outcome::Plugin(plugin.to_owned()),
         }
-        let unreadable = self
-            .plugins
-            .cluster
-            .iter()
-            .find(|(_, plugin)| plugin.global == Some(None));
-        if let Some((name, _)) = unreadable {
-            return Outcome::Refused(Refusal::GlobalPluginUnreadable(Name::clone(name)));
-        }
-        Outcome::Plugin(plugin.to_owned())
     }
 
     // A Service is annotated together with all its fellows, or not at all.
