@@ -112,35 +112,29 @@ fn sample() -> impl Strategy<Value = String> {
     )
 }
 
-/// A histogram as Kong writes it, so that lines follow each other that begin alike.
+/// A histogram as Kong writes it, so that lines follow each other that begin alike, with an odd one here and there.
 fn histogram() -> impl Strategy<Value = String> {
-    (
-        pick(&["s", "s", "zzz"]),
-        vec(
-            (
-                pick(&["1", "25", "+Inf", "60000", "12345678"]),
-                0..2000_u32,
-                label(),
-            ),
-            1..8,
-        ),
-    )
-        .prop_map(|(service, buckets)| {
-            let line = |(i, (le, count, label)): (usize, &(String, u32, String))| {
-                let extra = if i % 3 == 2 {
-                    format!("{label},")
-                } else {
-                    String::new()
-                };
-                format!("m_bucket{{service=\"{service}\",{extra}le=\"{le}\"}} {count}")
+    let bound = prop_oneof![
+        6 => pick(&["1", "25", "+Inf", "60000"]),
+        1 => pick(&["12345678", "x\n1", "\\\"", "a\\\\", "", "\n\"} 1"]),
+    ];
+    let count = prop_oneof![6 => pick(&["1", "12", "1234567"]), 1 => pick(&["", "x", "12345678", "1 2", " 1", "1.5", "1\r"])];
+    (pick(&["s", "s", "zzz"]), vec((bound, count, label()), 1..8)).prop_map(|(service, buckets)| {
+        let line = |(i, (le, count, label)): (usize, &(String, String, String))| {
+            let extra = if i % 3 == 2 {
+                format!("{label},")
+            } else {
+                String::new()
             };
-            buckets
-                .iter()
-                .enumerate()
-                .map(line)
-                .collect::<Vec<_>>()
-                .join("\n")
-        })
+            format!("m_bucket{{service=\"{service}\",{extra}le=\"{le}\"}} {count}")
+        };
+        buckets
+            .iter()
+            .enumerate()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
+    })
 }
 
 fn lines() -> impl Strategy<Value = Vec<u8>> {
