@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tagalong_runtime::RuntimeArgs;
@@ -51,14 +52,16 @@ pub struct Args {
 }
 
 impl Args {
-    /// The settings in them.
+    /// The settings in them, for a webhook that starts now.
     #[must_use]
     pub fn settings(&self, native: bool) -> Settings {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let mut settings = Settings {
             pull_policy: self.sidecar_pull_policy,
             listen_port: self.sidecar_port,
             native,
             scrape_annotations: self.scrape_annotations,
+            started: since_1970.map_or(0, |time| time.as_secs()),
             ..Settings::new(&self.sidecar_image, &self.labels_url)
         };
         if let Some(resources) = &self.sidecar_resources {

@@ -1,5 +1,6 @@
 //! An object in, a JSON Patch out.
 
+mod before;
 mod kind;
 mod listen;
 mod marker;
@@ -30,9 +31,9 @@ pub enum Verdict {
     Removed,
     /// It neither asks for the sidecar nor has it, or is being deleted.
     Untouched,
-    /// A blue/green promotion is under way, in which Kong's operators allow no change of spec. The sidecar stays as it
-    /// is until a later update.
-    Deferred,
+    /// The sidecar, or its absence, stays as it is until a later update: a blue/green promotion is under way, in which
+    /// Kong's operators allow no change of spec; or a webhook that started later than this one has put it there.
+    Kept,
     /// It asks for the sidecar and cannot have it. A sidecar that it had is taken out, so that the outcome does not
     /// depend on what was there before.
     Refused(Refusal),
@@ -46,7 +47,7 @@ impl Verdict {
             Self::Injected => "injected",
             Self::Removed => "removed",
             Self::Untouched => "untouched",
-            Self::Deferred => "deferred",
+            Self::Kept => "kept",
             Self::Refused(_) => "refused",
         }
     }
@@ -111,11 +112,16 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outco
 
     let mut warnings = Vec::new();
     let base = marker::removed(template);
-    let (desired, verdict) = if let Some(before) = held_by_promotion(kind, old, &base) {
-        (before.clone(), Verdict::Deferred)
+    let (desired, verdict) = if let Some(before) = before::kept(kind, object, old, &base, settings)
+    {
+        (before.clone(), Verdict::Kept)
     } else if wanted {
         match added(&base, kind, object, settings, &mut warnings) {
-            Ok(desired) => (desired, Verdict::Injected),
+            Ok(mut desired) => {
+                let before = old.and_then(|old| old.pointer(kind.template()));
+                marker::date(&mut desired, before, settings.started);
+                (desired, Verdict::Injected)
+            }
             Err(refusal) => {
                 warnings.push(refused(&refusal));
                 (base, Verdict::Refused(refusal))
@@ -206,21 +212,6 @@ fn append(template: &mut Value, marker: &mut Marker, path: &str, item: Value) {
     if let Some(Value::Array(list)) = marker.make(template, path, json!([])) {
         list.push(item);
     }
-}
-
-/// The pod template as it was, if a promotion is under way and the user's part of it stays as it was.
-///
-/// The rule is the DataPlane CRD's: "DataPlane spec cannot be updated when promotion is in progress". Adding or
-/// changing anything here would turn down a request that is none of our business.
-fn held_by_promotion<'a>(kind: Kind, old: Option<&'a Value>, base: &Value) -> Option<&'a Value> {
-    let old = old.filter(|_| kind == Kind::DataPlane)?;
-    let conditions = old.pointer("/status/rollout/conditions")?.as_array()?;
-    let promoting = conditions.iter().any(|condition| {
-        condition.get("type") == Some(&json!("RolledOut"))
-            && condition.get("reason") == Some(&json!("PromotionInProgress"))
-    });
-    let before = old.pointer(kind.template())?;
-    (promoting && marker::removed(before) == *base).then_some(before)
 }
 
 /// The patch that makes `template`, which is at `path`, into `desired`.

@@ -23,6 +23,9 @@ pub struct Settings {
     pub native: bool,
     /// Whether to add the `prometheus.io/*` annotations, for a Prometheus that finds its targets by them.
     pub scrape_annotations: bool,
+    /// When this webhook started, in seconds since 1970. Of two that disagree the later one is right: it is the one
+    /// that an update or a rollback of tagalong has brought.
+    pub started: u64,
 }
 
 impl Settings {
@@ -37,6 +40,7 @@ impl Settings {
             resources: resources::defaults(),
             native: true,
             scrape_annotations: false,
+            started: 0,
         }
     }
 

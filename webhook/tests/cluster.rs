@@ -28,7 +28,7 @@ impl Ground {
         let cluster = Cluster::shared().await?;
         cluster.install_crds(&[CrdSet::KongGatewayOperator]).await?;
         let namespace = cluster.namespace(name).await?;
-        let webhook = Webhook::start(cluster, &namespace).await;
+        let webhook = Webhook::start(cluster, &namespace, settings()).await;
         Ok(Self {
             webhook,
             client: cluster.client()?,

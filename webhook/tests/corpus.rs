@@ -387,24 +387,24 @@ fn a_promotion_is_not_disturbed() {
     let mut touched = stored.clone();
     touched["metadata"]["labels"]["touched"] = json!("yes");
     let outcome = inject(&touched, Some(&stored), &settings());
-    assert_eq!(outcome.verdict, Verdict::Deferred);
+    assert_eq!(outcome.verdict, Verdict::Kept);
     assert!(outcome.patch.is_empty());
 
     // nor to take a new mark or its loss into account,
     let outcome = inject(&unmarked(&stored), Some(&stored), &settings());
     assert_eq!(
         (outcome.verdict, outcome.patch.is_empty()),
-        (Verdict::Deferred, true)
+        (Verdict::Kept, true)
     );
     let outcome = inject(&bare, Some(&unmarked(&bare)), &settings());
     assert_eq!(
         (outcome.verdict, outcome.patch.is_empty()),
-        (Verdict::Deferred, true)
+        (Verdict::Kept, true)
     );
 
     // and a Gateway's reconcile that takes the sidecar out gets the old one back.
     let outcome = inject(&bare, Some(&stored), &settings());
-    assert_eq!(outcome.verdict, Verdict::Deferred);
+    assert_eq!(outcome.verdict, Verdict::Kept);
     assert_eq!(applied(&bare, &outcome), stored);
 
     // Somebody who changes the pods meanwhile is told so by the CRD, not by us.
@@ -421,6 +421,68 @@ fn a_promotion_is_not_disturbed() {
     let outcome = inject(&over, Some(&over), &settings());
     assert_eq!(outcome.verdict, Verdict::Injected);
     assert!(!outcome.patch.is_empty());
+}
+
+#[test]
+fn of_two_versions_that_answer_in_turn_the_later_one_wins() {
+    let older = Settings {
+        started: 100,
+        ..settings()
+    };
+    let newer = Settings {
+        labels_url: "https://elsewhere/v1/labels".to_owned(),
+        started: 200,
+        ..settings()
+    };
+    for (name, object) in corpus() {
+        let first = applied(&object, &injected(&object, &older));
+        // An owner takes the sidecar out at each reconcile, and replicas of both versions answer, as it happens.
+        let reconcile = |stored: &Value, settings: &Settings| {
+            let outcome = inject(&object, Some(stored), settings);
+            applied(&object, &outcome)
+        };
+        assert_eq!(reconcile(&first, &older), first, "{name}");
+        let second = reconcile(&first, &newer);
+        assert_ne!(second, first, "{name}");
+        assert_eq!(reconcile(&second, &older), second, "{name}");
+        assert_eq!(reconcile(&second, &newer), second, "{name}");
+
+        // A replica of the same version that started earlier or later changes nothing, not even the date.
+        for started in [50, 199, 201, 999] {
+            let sibling = Settings {
+                started,
+                ..newer.clone()
+            };
+            assert_eq!(reconcile(&second, &sibling), second, "{name}, {started}");
+        }
+
+        // A rollback starts last.
+        let rollback = Settings {
+            started: 300,
+            ..older.clone()
+        };
+        let third = reconcile(&second, &rollback);
+        assert_eq!(sidecar(&third), sidecar(&first), "{name}");
+        assert_eq!(reconcile(&third, &newer), third, "{name}");
+
+        // Who asks for something new gets it, of whatever version answers.
+        let mut asked = second.clone();
+        asked["metadata"]["annotations"]["tagalong.dev/listen-port"] = json!("10001");
+        let outcome = inject(&asked, Some(&second), &older);
+        assert_eq!(outcome.verdict, Verdict::Injected, "{name}");
+        let ours = sidecar(&applied(&asked, &outcome)).cloned();
+        assert_eq!(
+            ours.map(|ours| ours["ports"][0]["containerPort"].clone()),
+            Some(json!(10001)),
+            "{name}"
+        );
+        let bare = unmarked(&second);
+        assert_eq!(
+            inject(&bare, Some(&second), &older).verdict,
+            Verdict::Removed,
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -30,6 +30,17 @@ pub(super) struct Marker {
     /// The other annotations that were added.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) annotations: BTreeMap<String, String>,
+    /// When the webhook that put it in had started: [`Settings::started`](crate::Settings::started).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    since: u64,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(since: &u64) -> bool {
+    *since == 0
 }
 
 impl Marker {
@@ -78,6 +89,29 @@ impl Marker {
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
         )
+    }
+}
+
+/// When the webhook that put the sidecar into this pod template had started; `None` where there is no sidecar of ours.
+pub(super) fn since(template: &Value) -> Option<u64> {
+    Some(Marker::read(template)?.since)
+}
+
+/// Dates the sidecar in `template`: as it was `before`, if nothing else about it changes, else by `started`. The date
+/// alone must replace no pod.
+pub(super) fn date(template: &mut Value, before: Option<&Value>, started: u64) {
+    let earlier = before.and_then(since).unwrap_or(started);
+    write_date(template, earlier);
+    if before.is_some_and(|before| before != template) {
+        write_date(template, started);
+    }
+}
+
+fn write_date(template: &mut Value, since: u64) {
+    let marker = Marker::read(template);
+    let annotations = template.pointer_mut("/metadata/annotations");
+    if let (Some(marker), Some(Value::Object(annotations))) = (marker, annotations) {
+        Marker { since, ..marker }.write(annotations);
     }
 }
 

@@ -14,17 +14,16 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tagalong_cluster::pki::Authority;
-use tagalong_cluster::process::{Ground, Process};
+use tagalong_cluster::process::Process;
 use tagalong_cluster::{Cluster, Namespace, PATIENCE, until};
+use tagalong_webhook::Settings;
 use tempfile::TempDir;
-
-use super::settings;
 
 /// The webhook's process and its configuration in the cluster. Both are gone when it is dropped.
 pub struct Webhook {
     pub port: u16,
     name: String,
-    kubeconfig: std::path::PathBuf,
+    settings: Settings,
     directory: TempDir,
     process: Option<Process>,
     cluster: &'static Cluster,
@@ -32,7 +31,11 @@ pub struct Webhook {
 
 impl Webhook {
     /// Starts the process and tells the API server of it, for objects in `namespace`.
-    pub async fn start(cluster: &'static Cluster, namespace: &Namespace) -> Self {
+    pub async fn start(
+        cluster: &'static Cluster,
+        namespace: &Namespace,
+        settings: Settings,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let authority = Authority::new("webhook-ca").expect("an authority");
         authority
@@ -43,7 +46,7 @@ impl Webhook {
         let mut webhook = Self {
             port: free.expect("a free port").port(),
             name: format!("tagalong-{}", namespace.name()),
-            kubeconfig: cluster.kubeconfig().to_owned(),
+            settings,
             directory,
             process: None,
             cluster,
@@ -59,26 +62,33 @@ impl Webhook {
 
     /// Runs the process.
     pub async fn up(&mut self) {
-        let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-webhook"));
+        let mut command = self
+            .cluster
+            .ground()
+            .command(env!("CARGO_BIN_EXE_tagalong-webhook"));
         command
             .arg(format!("--listen=127.0.0.1:{}", self.port))
             .arg(format!("--tls-dir={}", self.directory.path().display()))
-            .arg(format!("--sidecar-image={}", settings().image))
-            .arg(format!("--labels-url={}", settings().labels_url))
+            .arg(format!("--sidecar-image={}", self.settings.image))
+            .arg(format!("--labels-url={}", self.settings.labels_url))
             .args([
                 "--admin-address=127.0.0.1:0",
                 "--log=info,tagalong_webhook=debug",
             ])
-            .env("KUBECONFIG", &self.kubeconfig);
+            .env("KUBECONFIG", self.cluster.inside_kubeconfig());
         self.process =
             Some(Process::start("webhook", command, self.directory.path()).expect("it starts"));
-        let address = format!("127.0.0.1:{}", self.port);
-        until("the webhook to listen", PATIENCE, || async {
-            tokio::net::TcpStream::connect(&address).await?;
-            Ok(())
+        // It listens from the start, and answers as soon as it knows the API server's version.
+        until("the webhook to be ready", PATIENCE, || async {
+            let log = self.log();
+            if log.contains("asked the API server") {
+                Ok(())
+            } else {
+                Err(log.into())
+            }
         })
         .await
-        .unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
+        .unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Ends the process, as the kubelet does.
@@ -113,11 +123,11 @@ impl Webhook {
     /// A new configuration takes a moment until it is known to the part of the API server that uses it.
     async fn until_asked(&self, client: &Client, namespace: &str) {
         let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments?dryRun=All");
-        let mut probe = super::object("helm-chart");
+        let mut probe = crate::support::object("helm-chart");
         probe["metadata"]["namespace"] = json!(namespace);
         until("the API server to ask the webhook", PATIENCE, || async {
             let created = call(client, Method::POST, &path, Some(&probe)).await;
-            match super::sidecar(&created.body) {
+            match crate::support::sidecar(&created.body) {
                 Some(_) => Ok(()),
                 None => Err(created.body.to_string().into()),
             }
