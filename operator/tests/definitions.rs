@@ -60,7 +60,7 @@ async fn kongs_own_definition_will_do() -> Result {
     };
     assert_eq!(version().await?, before.0);
     assert_eq!(count(&replica.metrics.encode()), count(&before.1));
-    assert_eq!(replica.stop(), None);
+    assert_eq!(replica.stop().await?, None);
     Ok(())
 }
 
@@ -97,6 +97,6 @@ async fn definitions_may_come_later() -> Result {
     sidecar
         .until(&format!("httproute.{name}.r.0"), Some(&format!("{name}/a")))
         .await?;
-    assert_eq!(replica.stop(), None);
+    assert_eq!(replica.stop().await?, None);
     Ok(())
 }

@@ -44,9 +44,8 @@ async fn leads(replica: &Replica) -> Result {
     Ok(())
 }
 
-/// Waits until `replica` has made `passes` passes more.
-async fn passes(replica: &Replica, passes: u64) -> Result {
-    let wanted = replica.metrics.reconcile.passes.get() + passes;
+/// Waits until `replica` has made so many passes.
+async fn passes(replica: &Replica, wanted: u64) -> Result {
     until("passes", PATIENCE, || async {
         let made = replica.metrics.reconcile.passes.get();
         if made >= wanted {
@@ -120,14 +119,37 @@ async fn one_is_killed_after_the_other(cluster: &Cluster) -> Result {
         .await?;
 
     let third = Replica::start(cluster, "third").await?;
-    assert_eq!(second.stop(), None, "an orderly end");
+    assert_eq!(second.stop().await?, None, "an orderly end");
     sidecar.until_end().await?;
     extension(&client, name, "x", &["a", "b", "c"]).await?;
     named(&namespace, "c", Some(PLUGIN)).await?;
     assert!(third.leads());
     // A certificate of the first replica's authority: the third one serves under the same.
     Sidecar::open(third.push, &trust, &token).await?;
-    assert_eq!(third.stop(), None);
+    support::delete(
+        &client,
+        name,
+        support::KONG_ALPHA,
+        "DataPlaneMetricsExtension",
+        "x",
+    )
+    .await?;
+    namespace
+        .until("the extension to be let go", || async {
+            let gone = support::gone(
+                &client,
+                name,
+                support::KONG_ALPHA,
+                "DataPlaneMetricsExtension",
+                "x",
+            )
+            .await?;
+            equal(&gone, &true)?;
+            Ok(())
+        })
+        .await?;
+    assert_eq!(third.stop().await?, None);
+    namespace.delete().await?;
     Ok(())
 }
 
@@ -146,24 +168,17 @@ async fn a_restart_writes_nothing(cluster: &Cluster) -> Result {
         })
         .await?;
     named(&namespace, "a", Some("mine,x-metrics-prometheus")).await?;
-    // Until a pass has found nothing: the namespaces of earlier tests are still on their way out.
-    loop {
-        let before = writes(&first);
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        if writes(&first) == before {
-            break;
-        }
-    }
-    assert_eq!(first.stop(), None);
+    passes(&first, 1).await?;
+    assert_eq!(first.stop().await?, None);
     let second = Replica::start(cluster, "second").await?;
     leads(&second).await?;
     passes(&second, 1).await?;
     // Something that concerns nobody brings passes, but no writes.
     service(&client, name, "bystander", Some("theirs")).await?;
-    passes(&second, 1).await?;
+    passes(&second, 2).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(writes(&second), 0, "{}", second.metrics.encode());
-    assert_eq!(second.stop(), None);
+    assert_eq!(second.stop().await?, None);
     Ok(())
 }
 
@@ -211,7 +226,7 @@ async fn a_dropped_watch_misses_nothing(cluster: &Cluster) -> Result {
     sidecar.until(&kong("goes"), None).await?;
     named(&namespace, "b", Some(PLUGIN)).await?;
     named(&namespace, "a", None).await?;
-    assert_eq!(replica.stop(), None, "it kept the lease");
+    assert_eq!(replica.stop().await?, None, "it kept the lease");
     Ok(())
 }
 
@@ -221,13 +236,13 @@ async fn whoever_cannot_renew_ends(cluster: &Cluster) -> Result {
     leads(&replica).await?;
     wire.cut();
     let other = Replica::start(cluster, "other").await?;
-    let why = tokio::task::spawn_blocking(move || replica.ended()).await?;
+    let why = replica.ended().await?;
     assert!(
         why.as_deref().is_some_and(|why| why.contains("lease")),
         "{why:?}"
     );
     leads(&other).await?;
-    assert_eq!(other.stop(), None);
+    assert_eq!(other.stop().await?, None);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use crate::metrics::{self, Kind, Reason};
 use crate::reconcile::observed::Observe as _;
 use crate::reconcile::status::{Finding, findings, status};
-use crate::reconcile::write::{Written, api, typed};
+use crate::reconcile::write::{Written, api, namespace_ends, typed};
 use crate::world::World;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -126,7 +126,9 @@ impl Teller {
             .writes
             .run(self.recorder.publish(&event, &regarding))
             .await;
-        if let Ok(Err(error)) = published {
+        if let Ok(Err(error)) = published
+            && !namespace_ends(&error)
+        {
             tracing::warn!(%error, reason = finding.reason, "cannot record an Event");
         }
         tracing::info!(

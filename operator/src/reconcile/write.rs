@@ -237,9 +237,22 @@ fn checked<T>(
         Ok(Ok(object)) => Ok(object),
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Conflict),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Failed::Gone),
+        Ok(Err(error)) if namespace_ends(&error) => Err(Failed::Gone),
         Ok(Err(error)) => Err(Failed::Other(error.to_string())),
         Err(not_leader) => Err(Failed::Other(not_leader.to_string())),
     }
+}
+
+/// Nothing can be made in a namespace that is on its way out; soon nothing will be wanted there either.
+pub(super) fn namespace_ends(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403
+        && causes
+            .into_iter()
+            .any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn about(action: &Action) -> (&'static str, Key) {

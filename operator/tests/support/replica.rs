@@ -116,8 +116,9 @@ impl Replica {
     }
 
     /// As SIGTERM does. Says what went wrong, if something did.
-    pub fn stop(mut self) -> Option<String> {
-        self.finish(true)
+    pub async fn stop(mut self) -> Result<Option<String>> {
+        // Not on this thread: the test's own connections must go on to end in order.
+        Ok(tokio::task::spawn_blocking(move || self.finish(true)).await?)
     }
 
     /// As SIGKILL does.
@@ -126,8 +127,9 @@ impl Replica {
     }
 
     /// Waits for the process to end by itself, and says why it did.
-    pub fn ended(mut self) -> Option<String> {
-        self.thread.take()?.join().ok()?
+    pub async fn ended(mut self) -> Result<Option<String>> {
+        let ended = tokio::task::spawn_blocking(move || self.thread.take()?.join().ok()?);
+        Ok(ended.await?)
     }
 
     fn finish(&mut self, orderly: bool) -> Option<String> {
