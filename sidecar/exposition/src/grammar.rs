@@ -72,29 +72,40 @@ pub(crate) fn label_name(block: &[u8], i: usize) -> Option<usize> {
 /// A quoted value from its first quote on.
 #[inline]
 pub(crate) fn quoted(block: &[u8], i: usize) -> Option<usize> {
-    if at(block, i) != b'"' {
-        return None;
-    }
-    let i = i + 1;
-    // Most values of `le` end within a word, for which a call of `memchr` does not pay.
-    match word(block, i)
-        .and_then(|word| first(equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n')))
-    {
-        Some(len) if at(block, i + len) == b'"' => Some(i + len + 1),
-        _ => long_quoted(block, i),
+    if at(block, i) == b'"' {
+        value_end(block, i + 1)
+    } else {
+        None
     }
 }
 
-#[inline(never)]
-fn long_quoted(block: &[u8], mut i: usize) -> Option<usize> {
+/// A quoted value from behind its first quote on.
+#[inline]
+pub(crate) fn value_end(block: &[u8], mut i: usize) -> Option<usize> {
     loop {
-        i += memchr::memchr3(b'"', b'\\', b'\n', block.get(i..)?)?;
+        i = special(block, i);
         match at(block, i) {
             b'"' => return Some(i + 1),
             b'\\' if at(block, i + 1) != b'\n' => i += 2,
             _ => return None,
         }
     }
+}
+
+/// The next quote, backslash or line feed.
+#[inline]
+fn special(block: &[u8], mut i: usize) -> usize {
+    // Values are short: a call of `memchr` finds its way to the right loop only when this one is done.
+    while let Some(word) = word(block, i) {
+        if let Some(len) = first(equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n')) {
+            return i + len;
+        }
+        i += 8;
+    }
+    while !matches!(at(block, i), b'"' | b'\\' | b'\n') {
+        i += 1;
+    }
+    i
 }
 
 #[inline]

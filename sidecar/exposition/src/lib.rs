@@ -7,6 +7,7 @@ mod held;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
 mod options;
+mod prefetch;
 mod quotes;
 mod rewrite;
 mod run;

@@ -6,6 +6,7 @@ use crate::family::{is_eof, metadata};
 use crate::grammar::{at, blanks};
 use crate::held::Held;
 use crate::options::{Keep, Options, Stats};
+use crate::prefetch::ahead;
 use crate::quotes::Quotes;
 use crate::run::{REST, bucket};
 use crate::sample::{Reader, Sample, Verdict};
@@ -211,6 +212,7 @@ impl Rewriter {
         let mut reader = Reader::new(block, table);
         let mut start = 0;
         while start < block.len() {
+            ahead(block, start);
             let sample = if self.open.is_some() {
                 None
             } else {
@@ -277,6 +279,7 @@ impl Rewriter {
         let mut start = start;
         let mut lines = 0;
         loop {
+            ahead(splice.block, start);
             splice.out.extend_from_within(rewritten.clone());
             // A copy of fixed length is a few instructions; one of the exact length is a call.
             splice.out.extend_from_slice(rest);

@@ -1,17 +1,18 @@
 //! One sample line: where it ends, and what is to be inserted where.
 //!
-//! Kong prints its samples sorted, so that most lines share all but their last label with the line before. [`Reader`]
-//! therefore remembers where the labels of the previous sample began, and reads the next one only from the last label
-//! that begins within the bytes that both have in common. What stands before it would read the same again.
+//! Kong prints its samples sorted, so that most lines begin as the line before did, and nearly all have the same labels in
+//! the same order. [`Reader`] therefore remembers where the labels of the previous sample began, and reads the next one
+//! only from the last label that begins within the bytes that both have in common: what stands before it would read the
+//! same again. And where a label's name is the one that stood at its place before, it is not read letter by letter.
 
-use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value};
+use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value, value_end};
 use crate::table::LabelTable;
 
 /// The family whose samples name a Kong upstream instead of a Kong service.
 const UPSTREAM_FAMILY: &[u8] = b"kong_upstream_target_health";
 
 /// How many labels of a line are remembered; the later ones of a longer line are read again.
-const BOUNDS: usize = 12;
+const REMEMBERED: usize = 12;
 
 /// What a line that is a sample is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,15 @@ struct Key<'t> {
     empty: bool,
 }
 
+/// A label of the previous sample.
+#[derive(Clone, Copy, Debug, Default)]
+struct Label {
+    /// Where it starts, counted from the line's start.
+    at: usize,
+    role: Role,
+    opening: Opening,
+}
+
 /// Reads the samples of one block.
 #[derive(Debug)]
 pub(crate) struct Reader<'b, 't> {
@@ -56,8 +66,8 @@ pub(crate) struct Reader<'b, 't> {
     /// Whether that sample is one of [`UPSTREAM_FAMILY`].
     upstream: bool,
     key: Option<Key<'t>>,
-    /// Where its labels begin, counted from its start: `bounds[..count]`.
-    bounds: [usize; BOUNDS],
+    /// Its first labels: `labels[..count]`.
+    labels: [Label; REMEMBERED],
     count: usize,
 }
 
@@ -71,7 +81,7 @@ impl<'b, 't> Reader<'b, 't> {
             len: 0,
             upstream: false,
             key: None,
-            bounds: [0; BOUNDS],
+            labels: [Label::default(); REMEMBERED],
             count: 0,
         }
     }
@@ -79,10 +89,10 @@ impl<'b, 't> Reader<'b, 't> {
     /// Reads the line that starts at `start`, if it is a sample.
     #[inline]
     pub(crate) fn sample(&mut self, start: usize) -> Option<Sample<'t>> {
-        let from = match self.resume(start) {
-            Some(from) => from,
+        let (index, from) = match self.resume(start) {
+            Some(resumed) => resumed,
             None => match self.name(start)? {
-                Head::Labels(from) => from,
+                Head::Labels(from) => (0, from),
                 Head::Value(from) => {
                     return Some(Sample {
                         end: tail(self.block, from)?,
@@ -92,7 +102,7 @@ impl<'b, 't> Reader<'b, 't> {
             },
         };
         let mut clash = false;
-        let after = self.labels(start, from, &mut clash);
+        let after = self.labels(start, index, from, &mut clash);
         // A line that failed, or that repeats a label, must not be what the next one resumes from.
         let end = after.and_then(|i| tail(self.block, i));
         let (Some(end), false) = (end, clash) else {
@@ -123,7 +133,7 @@ impl<'b, 't> Reader<'b, 't> {
     /// The previous sample up to its last label, if what was to be known of it stands there.
     #[inline]
     pub(crate) fn head(&self) -> Option<&'b [u8]> {
-        let bound = *self.bounds.get(self.count.checked_sub(1)?)?;
+        let bound = self.labels.get(self.count.checked_sub(1)?)?.at;
         let line = self.block.get(self.start..self.start + self.len)?;
         if self.key?.end < bound {
             line.get(..bound)
@@ -141,34 +151,33 @@ impl<'b, 't> Reader<'b, 't> {
         }
     }
 
-    /// Where to go on reading, if the line at `start` begins as the previous sample did.
+    /// Which label to go on with, and where, if the line at `start` begins as the previous sample did.
     #[inline]
-    fn resume(&mut self, start: usize) -> Option<usize> {
+    fn resume(&mut self, start: usize) -> Option<(usize, usize)> {
         let previous = self.block.get(self.start..self.start + self.len)?;
-        let this = self.block.get(start..)?;
-        let common = common_prefix(previous, this);
-        while let Some(last) = self.count.checked_sub(1) {
-            let bound = *self.bounds.get(last)?;
-            if bound <= common {
-                self.count = last;
-                if self.key.is_some_and(|key| key.end > bound) {
-                    self.key = None;
-                }
-                return Some(start + bound);
-            }
-            self.count = last;
+        let common = common_prefix(previous, self.block.get(start..)?);
+        let labels = self.labels.get(..self.count)?;
+        let (index, label) = labels
+            .iter()
+            .enumerate()
+            .rfind(|(_, label)| label.at <= common)?;
+        if self.key.is_some_and(|key| key.end > label.at) {
+            self.key = None;
         }
-        None
+        Some((index, start + label.at))
     }
 
     /// Reads the metric's name.
     fn name(&mut self, start: usize) -> Option<Head> {
         self.len = 0;
-        self.count = 0;
         self.key = None;
         let name = blanks(self.block, start);
         let end = metric_name(self.block, name)?;
-        self.upstream = self.block.get(name..end)? == UPSTREAM_FAMILY;
+        let upstream = self.block.get(name..end)? == UPSTREAM_FAMILY;
+        if std::mem::replace(&mut self.upstream, upstream) != upstream {
+            // The same labels now have other roles.
+            self.count = 0;
+        }
         let next = blanks(self.block, end);
         if at(self.block, next) == b'{' {
             Some(Head::Labels(next + 1))
@@ -177,31 +186,36 @@ impl<'b, 't> Reader<'b, 't> {
         }
     }
 
-    /// Reads labels up to the closing brace, and returns the index after it.
+    /// Reads labels, of which the first has this index, up to the closing brace. Returns the index after it.
     #[inline]
-    fn labels(&mut self, start: usize, from: usize, clash: &mut bool) -> Option<usize> {
+    fn labels(
+        &mut self,
+        start: usize,
+        index: usize,
+        from: usize,
+        clash: &mut bool,
+    ) -> Option<usize> {
         let block = self.block;
-        let mut i = from;
+        let (mut index, mut i) = (index, blanks(block, from));
         loop {
-            i = blanks(block, i);
-            if let Some(bound) = self.bounds.get_mut(self.count) {
-                *bound = i - start;
-                self.count += 1;
-            }
             if at(block, i) == b'}' {
+                self.count = index.min(REMEMBERED);
                 return Some(i + 1);
             }
-            let name_end = label_name(block, i)?;
-            let equals = blanks(block, name_end);
-            if at(block, equals) != b'=' {
-                return None;
+            let remembered = self.labels.get(index).filter(|_| index < self.count);
+            let (role, value) =
+                match remembered.and_then(|label| Some((label, label.opening.again(block, i)?))) {
+                    Some((label, value)) => (label.role, value),
+                    None => self.opening(index, i)?,
+                };
+            if let Some(label) = self.labels.get_mut(index) {
+                label.at = i - start;
             }
-            let opening = blanks(block, equals + 1);
-            let closing = quoted(block, opening)?;
-            match role(block.get(i..name_end)?, self.upstream) {
+            let closing = value_end(block, value)?;
+            match role {
                 Role::Other => {}
                 Role::Key if self.key.is_none() => {
-                    let name = block.get(opening + 1..closing - 1)?;
+                    let name = block.get(value..closing - 1)?;
                     self.key = Some(Key {
                         at: i - start,
                         end: closing - start,
@@ -211,13 +225,32 @@ impl<'b, 't> Reader<'b, 't> {
                 }
                 Role::Key | Role::Ours => *clash = true,
             }
+            index += 1;
             i = blanks(block, closing);
             match at(block, i) {
-                b',' => i += 1,
-                b'}' => return Some(i + 1),
+                b',' => i = blanks(block, i + 1),
+                b'}' => {}
                 _ => return None,
             }
         }
+    }
+
+    /// Reads a label up to its opening quote, and remembers it.
+    fn opening(&mut self, index: usize, i: usize) -> Option<(Role, usize)> {
+        let block = self.block;
+        let name_end = label_name(block, i)?;
+        let equals = blanks(block, name_end);
+        let quote = blanks(block, equals + 1);
+        if at(block, equals) != b'=' || at(block, quote) != b'"' {
+            return None;
+        }
+        let role = role(block.get(i..name_end)?, self.upstream);
+        if let Some(label) = self.labels.get_mut(index) {
+            label.role = role;
+            label.opening = Opening::new(block.get(i..=quote)?);
+            self.count = self.count.max(index + 1);
+        }
+        Some((role, quote + 1))
     }
 
     fn look_up(&self, name: &[u8]) -> Option<&'t [u8]> {
@@ -236,12 +269,47 @@ enum Head {
 }
 
 /// What a label is to us.
+#[derive(Clone, Copy, Debug, Default)]
 enum Role {
     /// It names the service or upstream.
     Key,
     /// We would add one of this name.
     Ours,
+    #[default]
     Other,
+}
+
+/// A label up to its opening quote, if that is not too long to be compared at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Opening {
+    bytes: u128,
+    len: usize,
+}
+
+impl Opening {
+    fn new(text: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        match bytes.get_mut(..text.len()) {
+            Some(start) => {
+                start.copy_from_slice(text);
+                Self {
+                    bytes: u128::from_le_bytes(bytes),
+                    len: text.len(),
+                }
+            }
+            None => Self::default(),
+        }
+    }
+
+    /// The index after it, if it stands at `i` again.
+    #[inline]
+    fn again(self, block: &[u8], i: usize) -> Option<usize> {
+        let here = u128::from_le_bytes(*block.get(i..)?.first_chunk()?);
+        let behind = 128_usize
+            .checked_sub(8 * self.len)
+            .filter(|bits| *bits < 128)?;
+        ((here ^ self.bytes) << behind == 0).then_some(i + self.len)
+    }
 }
 
 #[inline]
