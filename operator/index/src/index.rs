@@ -319,12 +319,14 @@ impl Index {
         self.names.replace(source, new, |names, touched| {
             work.before.note(names, touched, views);
         });
-        let touched = self.fellows.affected(source, &fellows);
-        let touched: Vec<Key> = touched.into_iter().collect();
-        // Before and after: a rule that goes leaves Services alone that were together.
+        // Whoever is told by a rule that comes or goes had a fellow in it, or was one, before.
+        let touched: Vec<Key> = self
+            .fellows
+            .affected(source, &fellows)
+            .into_iter()
+            .collect();
         self.touch(&touched, work);
         self.fellows.replace(source, fellows);
-        self.touch(&touched, work);
     }
 
     fn workload(&mut self, kind: ObjectKind, key: Key, new: Option<Workload>, work: &mut Work) {

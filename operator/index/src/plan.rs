@@ -257,8 +257,7 @@ impl Index {
             .get(annotation::PLUGINS)
             .map(|value| &**value)
             .unwrap_or_default();
-        let own = annotation::items(listed)
-            .find(|item| *item != plugin && self.is_own(item, &service.namespace));
+        let own = annotation::items(listed).find(|item| self.is_own(item, &service.namespace));
         match own {
             Some(own) => Outcome::Refused(Refusal::OwnPlugin(own.to_owned())),
             None => Outcome::Plugin(plugin.to_owned()),

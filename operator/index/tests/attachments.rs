@@ -291,6 +291,70 @@ fn a_dataplane_gets_its_own_gateways_routes_and_no_others() {
 }
 
 #[test]
+fn a_route_moves_to_another_gateway() {
+    let owned = |name: &str, gateway: &str| {
+        let owner = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": gateway, "uid": "u"}]);
+        Thing::new(
+            ObjectKind::DataPlane,
+            "kong",
+            name,
+            json!({"metadata": {"ownerReferences": owner}}),
+        )
+    };
+    let mut index = index(&[owned("d1", "g1"), owned("d2", "g2"), echo("a", "r", "g1")]);
+    let changes = index.apply(echo("a", "r", "g2").object());
+    let deltas: Vec<(String, usize, usize)> = changes
+        .tables
+        .iter()
+        .map(|change| match &change.update {
+            TableUpdate::Delta(delta) => (
+                change.dataplane.to_string(),
+                delta.set.services.len(),
+                delta.unset.services.len(),
+            ),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        deltas,
+        [("kong/d1".to_owned(), 0, 3), ("kong/d2".to_owned(), 3, 0)]
+    );
+}
+
+#[test]
+fn workloads_of_one_name_see_what_either_sees() {
+    let workload = |name: &str, namespaces: Value| {
+        let mut metadata =
+            json!({"labels": {"tagalong.dev/inject": "enabled", "tagalong.dev/dataplane": "edge"}});
+        if !namespaces.is_null() {
+            metadata["annotations"] = json!({"tagalong.dev/watch-namespaces": namespaces});
+        }
+        Thing::new(
+            ObjectKind::Deployment,
+            "apps",
+            name,
+            json!({"metadata": metadata}),
+        )
+    };
+    for (one, other, seen) in [
+        (json!("a"), json!("a, b"), 6),
+        (json!("a"), json!("c"), 3),
+        (json!("c"), json!("d"), 0),
+        (json!("c"), Value::Null, 6),
+        (Value::Null, json!("c"), 6),
+    ] {
+        let index = index(&[
+            workload("w1", one.clone()),
+            workload("w2", other.clone()),
+            echo("a", "r", "g"),
+            echo("b", "r", "g"),
+        ]);
+        let table = index.snapshot(&key("apps/edge")).unwrap();
+        assert_eq!(table.services.len(), seen, "{one} and {other}");
+    }
+}
+
+#[test]
 fn a_dataplane_gets_the_namespaces_that_its_control_plane_watches() {
     let watching =
         |watch: Value| control_plane("c", json!({"dataplane": "d", "watchNamespaces": watch}));

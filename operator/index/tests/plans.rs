@@ -204,6 +204,32 @@ fn a_fellows_fellow_refuses_too() {
 }
 
 #[test]
+fn fellows_stay_fellows_while_one_rule_says_so() {
+    let mut index = index(&[
+        plain("a"),
+        plain("b"),
+        plain("c"),
+        split("r1", &["b", "c"]),
+        split("r2", &["c", "b"]),
+    ]);
+    assert!(
+        index
+            .delete(ObjectKind::HttpRoute, &key("n/r1"))
+            .extensions
+            .contains(&key("n/e"))
+    );
+    has(
+        &outcomes(&index.plan(&key("n/e")))[1],
+        "HTTPRoute n/r2 sends traffic to it and to Service n/c",
+    );
+    index.delete(ObjectKind::HttpRoute, &key("n/r2"));
+    assert_eq!(
+        outcomes(&index.plan(&key("n/e")))[1],
+        "b: e-metrics-prometheus"
+    );
+}
+
+#[test]
 fn a_missing_fellow_refuses() {
     let (outcomes, _) = plan(&[plain("a"), split("r", &["a", "b"])]);
     has(&outcomes[0], "Service n/b, which does not exist");

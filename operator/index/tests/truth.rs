@@ -80,6 +80,11 @@ fn truth(things: &[Thing]) -> (Truth, Truth) {
 }
 
 fn check(table: &Names, truth: &Truth) -> Result<(), TestCaseError> {
+    for (name, _) in table.iter() {
+        // A timeout is in a name only if another rule has another one; the table has it in any case.
+        let known = truth.contains_key(name) || name.contains(".timeout.");
+        prop_assert!(known, "no controller has the name {}", name);
+    }
     for (name, facts) in truth {
         let said = table.0.get(name).map(ToString::to_string);
         for (reaches, _) in facts {
