@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{contend, in_process, record};
+use crate::{agents, contend, in_process, over_http, record};
 
 /// tagalong and its peers at the same work, side by side.
 #[derive(Debug, clap::Parser)]
@@ -15,6 +15,10 @@ pub struct Cli {
 enum Command {
     /// One core, no network: docs/benchmarks/in-process.json
     InProcess,
+    /// Loopback HTTP: docs/benchmarks/over-http.json
+    OverHttp,
+    /// vmagent and Prometheus: docs/benchmarks/agents.json
+    Agents,
     /// One contender, for the others of these commands
     #[command(hide = true)]
     Contend(contend::Flags),
@@ -27,6 +31,8 @@ enum Command {
 pub fn run(cli: Cli) -> io::Result<bool> {
     match cli.command {
         Command::InProcess => record::write("in-process.json", &in_process::run()?)?,
+        Command::OverHttp => record::write("over-http.json", &over_http::run()?)?,
+        Command::Agents => record::write("agents.json", &agents::run()?)?,
         Command::Contend(flags) => contend::run(&flags)?,
     }
     Ok(true)

@@ -3,6 +3,7 @@
 //! The peers are driven by small Go programs (`go/`) against pinned modules, or are whole agents built from pinned modules.
 //! Every output is compared, sample by sample, before any time is taken.
 
+pub mod agents;
 pub mod canonical;
 pub mod cli;
 pub mod compare;
@@ -10,9 +11,12 @@ pub mod contend;
 pub mod contenders;
 pub mod in_process;
 pub mod machine;
+pub mod over_http;
 pub mod process;
 pub mod programs;
 pub mod record;
+pub mod scrape;
+pub mod sink;
 pub mod stats;
 pub mod work;
 
