@@ -6,6 +6,7 @@ mod grammar;
 mod held;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
+mod opening;
 mod options;
 mod prefetch;
 mod quotes;

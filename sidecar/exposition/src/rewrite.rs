@@ -5,10 +5,11 @@ use memchr::{memchr, memrchr};
 use crate::family::{is_eof, metadata};
 use crate::grammar::{at, blanks};
 use crate::held::Held;
+use crate::opening::Opening;
 use crate::options::{Keep, Options, Stats};
 use crate::prefetch::ahead;
 use crate::quotes::Quotes;
-use crate::run::{REST, bucket};
+use crate::run::{REST, follows};
 use crate::sample::{Reader, Sample, Verdict};
 use crate::table::LabelTable;
 
@@ -222,8 +223,8 @@ impl Rewriter {
                 Some(sample) if sample.end - start - 1 <= self.options.max_line => {
                     self.sample(start, sample, &mut splice);
                     start = match (sample.verdict, reader.head()) {
-                        (Verdict::Enrich { labels, .. }, Some(head)) => {
-                            self.run(start, sample.end, head, labels.len(), &mut splice)
+                        (Verdict::Enrich { labels, .. }, Some(like)) => {
+                            self.run(start, sample.end, like, labels.len(), &mut splice)
                         }
                         _ => sample.end,
                     };
@@ -256,21 +257,21 @@ impl Rewriter {
         }
     }
 
-    /// The sample from `first` to `start` was enriched: does the same to the lines that follow, as far as they are of its
-    /// histogram, and returns where the next one starts.
+    /// The sample from `first` to `start` was enriched: does the same to the lines that follow, as far as they only
+    /// differ at their end, and returns where the next one starts.
     #[inline]
     fn run(
         &mut self,
         first: usize,
         start: usize,
-        head: &[u8],
+        (head, opening): (&[u8], Opening),
         added: usize,
         splice: &mut Splice<'_, '_>,
     ) -> usize {
         if head.len() + REST > self.options.max_line {
             return start;
         }
-        let Some((mut len, mut rest)) = bucket(splice.block, start, head) else {
+        let Some((mut len, mut rest)) = follows(splice.block, start, head, opening) else {
             return start;
         };
         splice.copy_to(start);
@@ -286,7 +287,7 @@ impl Rewriter {
             splice.out.truncate(splice.out.len() - (REST - len));
             start += head.len() + len;
             lines += 1;
-            match bucket(splice.block, start, head) {
+            match follows(splice.block, start, head, opening) {
                 Some(next) => (len, rest) = next,
                 None => break,
             }

@@ -1,33 +1,41 @@
-//! The buckets of one histogram: lines that differ in `le` and in the number only.
+//! Lines that differ in the last label's value and in the number only, as the buckets of one histogram do.
 //!
-//! They are three quarters of what Kong sends. Nothing is learnt from them that the first of them has not told, so each
+//! They are most of what Kong sends. Nothing is learnt from them that the first of them has not told, so each
 //! costs one comparison, a look at its last bytes, and one copy of what the first became.
 
+use crate::opening::Opening;
 use crate::swar::{equal, first, not_digit, word};
 
-/// How many bytes behind the head are looked at: a longer rest is no bucket's.
-pub(crate) const REST: usize = 24;
+/// How many bytes behind the head are looked at: a longer rest is left to the reader.
+pub(crate) const REST: usize = 64;
 
-/// If the line at `start` of the block is `head`, then `le="…"} 123`, returns what follows the head: the rest's
-/// length with its line feed, and the bytes it starts.
+/// If the line at `start` of the block is `head`, then the label that `opening` opens, then `} 123`, returns what follows
+/// the head: the rest's length with its line feed, and the bytes it starts.
 #[inline]
-pub(crate) fn bucket<'b>(
+pub(crate) fn follows<'b>(
     block: &'b [u8],
     start: usize,
     head: &[u8],
+    opening: Opening,
 ) -> Option<(usize, &'b [u8; REST])> {
     let (this, rest) = block.get(start..)?.split_at_checked(head.len())?;
     let rest: &[u8; REST] = rest.first_chunk()?;
-    if !rest.starts_with(b"le=\"") || this != head {
+    let mut quote = opening.again(rest, 0)?;
+    if this != head {
         return None;
     }
-    let bound = word(rest, 4)?;
-    // The masks with 7 tell the compiler what is true anyhow: that no index below can be out of bounds.
-    let quote = 4 + (first(equal(bound, b'"') | equal(bound, b'\\') | equal(bound, b'\n'))? & 7);
-    if rest[quote..quote + 3] != *b"\"} " {
+    loop {
+        let word = word(rest, quote)?;
+        if let Some(len) = first(equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n')) {
+            quote += len;
+            break;
+        }
+        quote += 8;
+    }
+    if rest.get(quote..quote + 3)? != b"\"} " {
         return None;
     }
-    let digits = first(not_digit(word(rest, quote + 3)?))? & 7;
+    let digits = first(not_digit(word(rest, quote + 3)?))?;
     let feed = quote + 3 + digits;
-    (digits > 0 && rest[feed] == b'\n').then_some((feed + 1, rest))
+    (digits > 0 && *rest.get(feed)? == b'\n').then_some((feed + 1, rest))
 }

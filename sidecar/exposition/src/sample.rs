@@ -6,6 +6,7 @@
 //! same again. And where a label's name is the one that stood at its place before, it is not read letter by letter.
 
 use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value, value_end};
+use crate::opening::Opening;
 use crate::table::LabelTable;
 
 /// The family whose samples name a Kong upstream instead of a Kong service.
@@ -130,13 +131,13 @@ impl<'b, 't> Reader<'b, 't> {
         Some(Sample { end, verdict })
     }
 
-    /// The previous sample up to its last label, if what was to be known of it stands there.
+    /// The previous sample up to its last label, and that label's opening, if what was to be known of it stands there.
     #[inline]
-    pub(crate) fn head(&self) -> Option<&'b [u8]> {
-        let bound = self.labels.get(self.count.checked_sub(1)?)?.at;
+    pub(crate) fn head(&self) -> Option<(&'b [u8], Opening)> {
+        let last = self.labels.get(self.count.checked_sub(1)?)?;
         let line = self.block.get(self.start..self.start + self.len)?;
-        if self.key?.end < bound {
-            line.get(..bound)
+        if self.key?.end < last.at {
+            Some((line.get(..last.at)?, last.opening))
         } else {
             None
         }
@@ -277,39 +278,6 @@ enum Role {
     Ours,
     #[default]
     Other,
-}
-
-/// A label up to its opening quote, if that is not too long to be compared at once.
-#[derive(Clone, Copy, Debug, Default)]
-struct Opening {
-    bytes: u128,
-    len: usize,
-}
-
-impl Opening {
-    fn new(text: &[u8]) -> Self {
-        let mut bytes = [0; 16];
-        match bytes.get_mut(..text.len()) {
-            Some(start) => {
-                start.copy_from_slice(text);
-                Self {
-                    bytes: u128::from_le_bytes(bytes),
-                    len: text.len(),
-                }
-            }
-            None => Self::default(),
-        }
-    }
-
-    /// The index after it, if it stands at `i` again.
-    #[inline]
-    fn again(self, block: &[u8], i: usize) -> Option<usize> {
-        let here = u128::from_le_bytes(*block.get(i..)?.first_chunk()?);
-        let behind = 128_usize
-            .checked_sub(8 * self.len)
-            .filter(|bits| *bits < 128)?;
-        ((here ^ self.bytes) << behind == 0).then_some(i + self.len)
-    }
 }
 
 #[inline]
