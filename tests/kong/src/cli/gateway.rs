@@ -1,5 +1,6 @@
 //! `tagalong-kong gateway`: the gateway, until a signal or `kong quit` ends it.
 
+use std::io::IsTerminal as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
@@ -16,8 +17,10 @@ use super::Failure;
 /// If a variable cannot be understood, an address not be bound or a certificate not be used.
 pub fn run() -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("TAGALONG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(terminal)
         .with_writer(std::io::stderr)
         .init();
 
@@ -25,6 +28,7 @@ pub fn run() -> Result<(), Failure> {
     let gateway = Gateway::start(&settings)?;
     for (api, address) in [
         ("proxy", gateway.proxy()),
+        ("proxy with TLS", gateway.proxy_tls()),
         ("admin", gateway.admin()),
         ("status", gateway.status()),
     ] {

@@ -1,1 +1,0 @@
-//! The main job on one machine, without a cluster
