@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod explain;
 pub mod manifests;
 pub mod metrics;
+pub mod offline;
 pub mod operate;
 pub mod push;
 pub mod reconcile;

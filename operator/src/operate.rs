@@ -2,7 +2,7 @@
 
 use crate::args::OperateArgs;
 use crate::metrics::Metrics;
-use crate::{cluster, scrape};
+use crate::{cluster, offline, scrape};
 use std::process::ExitCode;
 use tagalong_runtime::serve::{BindError, Server};
 use tagalong_runtime::{Runtime, StartError};
@@ -74,6 +74,11 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
         let own = metrics.clone();
         let answer = move |request| scrape::answer(own.clone(), request);
         tokio::spawn(server.serve(answer, runtime.drain()));
+        if let Some(dir) = &args.manifests {
+            let (_world, work) = offline::start(args, dir, &metrics, &runtime).await?;
+            runtime.run(work).await?;
+            return Ok(());
+        }
         let client = client().await?;
         let operator =
             cluster::start(client, args, metrics, runtime.readiness(), &runtime.drain()).await?;

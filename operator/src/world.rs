@@ -103,6 +103,19 @@ impl Tables for World {
         let State { index, feeds, .. } = &mut *self.0.state.lock();
         feeds.subscribe(pod_uid, index)
     }
+
+    fn subscribe_to(&self, dataplane: Option<&str>) -> Option<Subscription> {
+        let State { index, feeds, .. } = &mut *self.0.state.lock();
+        let key = match dataplane {
+            Some(named) => named.parse().ok()?,
+            None => {
+                let mut all = index.dataplanes();
+                let only = all.next()?.key.clone();
+                all.next().is_none().then_some(only)?
+            }
+        };
+        feeds.subscribe_to(&key, index)
+    }
 }
 
 impl<K: Observe + Into<Object> + Send + Sync + 'static> Sink<K> for World {

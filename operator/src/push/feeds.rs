@@ -70,7 +70,29 @@ impl Feeds {
     /// The table of a pod's DataPlane, and what will change in it.
     pub fn subscribe(&mut self, pod_uid: &str, index: &Index) -> Option<Subscription> {
         let pod = index.pod(pod_uid)?;
-        let dataplane = pod.dataplane.as_ref()?;
+        let (snapshot, updates) = self.feed(pod.dataplane.as_ref()?, index)?;
+        Some(Subscription {
+            snapshot,
+            updates,
+            gone: self.pods.entry(pod.uid.clone()).or_default().clone(),
+        })
+    }
+
+    /// The table of a DataPlane, and what will change in it, for somebody who is no pod.
+    pub fn subscribe_to(&mut self, dataplane: &Key, index: &Index) -> Option<Subscription> {
+        let (snapshot, updates) = self.feed(dataplane, index)?;
+        Some(Subscription {
+            snapshot,
+            updates,
+            gone: CancellationToken::new(),
+        })
+    }
+
+    fn feed(
+        &mut self,
+        dataplane: &Key,
+        index: &Index,
+    ) -> Option<(Update, broadcast::Receiver<Update>)> {
         let feed = self.feeds.entry(dataplane.clone()).or_insert_with(|| Feed {
             updates: broadcast::channel(WAITING).0,
             snapshot: None,
@@ -81,11 +103,7 @@ impl Feeds {
         }
         let snapshot = feed.snapshot.clone()?;
         feed.sent = feed.sent.max(snapshot.version);
-        Some(Subscription {
-            snapshot,
-            updates: feed.updates.subscribe(),
-            gone: self.pods.entry(pod.uid.clone()).or_default().clone(),
-        })
+        Some((snapshot, feed.updates.subscribe()))
     }
 }
 

@@ -19,17 +19,18 @@ pub type Answer = Response<Either<Lines, Full<Bytes>>>;
 pub trait Tables: Send + Sync + 'static {
     /// The table of the DataPlane that the pod with this UID runs; none if it runs none, or is not known (yet).
     fn subscribe(&self, pod_uid: &str) -> Option<Subscription>;
+
+    /// The table of this DataPlane, `NAMESPACE/NAME`; without a name that of the only one there is.
+    fn subscribe_to(&self, dataplane: Option<&str>) -> Option<Subscription>;
 }
 
 /// Who may have which table.
 pub enum Access<R> {
     /// Pods, by their tokens.
     Pods(Tokens<R>),
-    /// Everybody, as if they were this pod: without a cluster, on loopback only.
-    Anybody {
-        /// The UID of the pod.
-        pod_uid: String,
-    },
+    /// Everybody: without a cluster there is nobody who could vouch for a pod, and so this is for
+    /// loopback only. Which DataPlane's table is wanted says the query: `?dataplane=NAMESPACE/NAME`.
+    Anybody,
 }
 
 /// The push server.
@@ -59,19 +60,26 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
         if request.method() != Method::GET {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         }
-        let pod = match &self.access {
-            Access::Anybody { pod_uid } => pod_uid.clone(),
+        let (subscription, who) = match &self.access {
+            Access::Anybody => {
+                let query = request.uri().query().unwrap_or_default();
+                let named = query
+                    .split('&')
+                    .find_map(|pair| pair.strip_prefix("dataplane="));
+                let who = named.unwrap_or("the only DataPlane").to_owned();
+                (self.tables.subscribe_to(named), who)
+            }
             Access::Pods(tokens) => match self.pod(tokens, &request).await {
-                Ok(uid) => uid,
+                Ok(uid) => (self.tables.subscribe(&uid), uid),
                 Err(answer) => return answer,
             },
         };
-        let Some(subscription) = self.tables.subscribe(&pod) else {
+        let Some(subscription) = subscription else {
             self.refuse("unknown_pod");
-            tracing::info!(pod_uid = %pod, "refused labels: the pod is of no DataPlane that is known");
+            tracing::info!(who, "refused labels: of no DataPlane that is known");
             return refusal(
                 StatusCode::FORBIDDEN,
-                "this pod is of no DataPlane with a metrics extension, or has not been seen yet: try again\n",
+                "this pod is of no DataPlane that is known, or has not been seen yet: try again\n",
             );
         };
         let hangup = request.extensions().get::<Hangup>().cloned();
@@ -84,7 +92,7 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
             metrics.streams.dec();
             let reason = end.reason();
             metrics.ended.get_or_create(&Reason { reason }).inc();
-            tracing::debug!(pod_uid = %pod, reason, "label stream ended");
+            tracing::debug!(who, reason, "label stream ended");
             drop(drain);
         });
         let mut answer = Response::new(Either::Left(lines));

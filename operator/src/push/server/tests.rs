@@ -39,6 +39,10 @@ impl Tables for One {
             gone: CancellationToken::new(),
         })
     }
+
+    fn subscribe_to(&self, _dataplane: Option<&str>) -> Option<Subscription> {
+        None
+    }
 }
 
 async fn ask(

@@ -1,0 +1,68 @@
+//! Operation without a cluster: objects from files that are followed, labels on loopback.
+
+use crate::args::OperateArgs;
+use crate::manifests::{self, Loaded};
+use crate::metrics::Metrics;
+use crate::operate::Failure;
+use crate::push::server::{Access, Push};
+use crate::push::tokens::ApiServer;
+use crate::world::World;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tagalong_index::Settings;
+use tagalong_runtime::serve::Server;
+use tagalong_runtime::{Drain, Runtime};
+use tokio::task::JoinHandle;
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reads `dir`, follows it and pushes labels. The task ends with the drain.
+///
+/// # Errors
+///
+/// When a file or a port cannot be had.
+pub async fn start(
+    args: &OperateArgs,
+    dir: &Path,
+    metrics: &Metrics,
+    runtime: &Runtime,
+) -> Result<(World, JoinHandle<()>), Failure> {
+    let world = World::new(Settings::default(), metrics.push.clone());
+    let loaded = manifests::load(dir).map_err(|error| Failure::Ask(error.to_string()))?;
+    loaded.into_world(&world);
+    let drain = runtime.drain();
+    let follow = tokio::spawn(follow(loaded, dir.to_owned(), world.clone(), drain.clone()));
+
+    // Nobody vouches for who asks: the table is for this machine only, whatever the flag says.
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.push_address.port()));
+    let server = Server::bind(address).await?;
+    tracing::info!(address = %server.address(), "pushes labels, without TLS, on loopback only");
+    let access = Access::<ApiServer>::Anybody;
+    let push = Push::new(world.clone(), access, drain.clone(), metrics.push.clone());
+    tokio::spawn(server.serve(move |request| push.clone().answer(request), drain));
+    Ok((world, follow))
+}
+
+async fn follow(mut loaded: Loaded, dir: PathBuf, world: World, drain: Drain) {
+    let mut complaint = None;
+    while drain.cancel(tokio::time::sleep(LOOK)).await.is_some() {
+        match loaded.changed(&dir) {
+            Ok(None) => complaint = None,
+            Ok(Some(changed)) => {
+                changed.into_world(&world);
+                loaded = changed;
+                complaint = None;
+                tracing::info!(dir = %dir.display(), "manifests read again");
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if complaint.as_ref() != Some(&text) {
+                    tracing::warn!(%error, "manifests: kept the last ones");
+                    complaint = Some(text);
+                }
+            }
+        }
+    }
+}
