@@ -11,13 +11,14 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
-use tokio::net::TcpStream;
 
+use connection::Connection;
 pub use connection::KongBody;
-use connection::{Connection, Io};
 pub use error::KongError;
+pub(crate) use error::with_causes;
 pub use tls::{Tls, TlsSetupError};
 
+use crate::net::{self, Io};
 use crate::url::Url;
 
 /// What is asked for. Kong has text only and looks at no `Accept`; nothing else may ever offer us its binary format.
@@ -60,11 +61,9 @@ impl Kong {
     /// There is no body of metrics to be had.
     pub async fn scrape(&self) -> Result<Exposition, KongError> {
         let to_kong = |error| KongError::Connect(self.url.to_string(), error);
-        let tcp = TcpStream::connect((self.url.host.as_str(), self.url.port))
+        let tcp = net::connect(&self.url)
             .await
             .map_err(|error| to_kong(error.to_string()))?;
-        // The request is one small write; nothing may hold it back.
-        let _ = tcp.set_nodelay(true);
         let io: Box<dyn Io> = match &self.tls {
             None => Box::new(tcp),
             Some(tls) => Box::new(
@@ -102,7 +101,7 @@ impl Kong {
     }
 
     fn http(&self, error: &hyper::Error) -> KongError {
-        KongError::Http(self.url.to_string(), error::with_causes(error))
+        KongError::Http(self.url.to_string(), with_causes(error))
     }
 }
 

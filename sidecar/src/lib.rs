@@ -1,9 +1,9 @@
 //! Rewrites Kong's `/metrics` as it streams by and adds the Kubernetes Service's labels.
 //!
 //! ```text
-//!  scrapers ──> serve ──> routes ──> scrape ──> kong          labels_file ──> table
-//!               (limits,  (paths,    (queue,    (one scrape                   (what stands for what)
-//!                drain)    headers)   flight)    at a time)
+//!  scrapers ──> serve ──> routes ──> scrape ──> kong          labels_file, push ──> table
+//!               (limits,  (paths,    (queue,    (one scrape                         (what stands
+//!                drain)    headers)   flight)    at a time)                          for what)
 //! ```
 //!
 //! # One Kong scrape at a time, and many readers
@@ -30,6 +30,8 @@ pub mod labels_file;
 pub mod lifeline;
 pub mod logging;
 pub mod metrics;
+mod net;
+pub mod push;
 pub mod routes;
 mod run;
 pub mod scrape;

@@ -10,6 +10,7 @@ use crate::config::{Config, Exit, Labels, VERSION};
 use crate::kong::{Kong, TlsSetupError};
 use crate::labels_file::LabelsFile;
 use crate::metrics::Metrics;
+use crate::push::Push;
 use crate::routes::Routes;
 use crate::scrape::Scraper;
 use crate::serve::{Limits, serve};
@@ -59,10 +60,13 @@ pub async fn serve_on(
             tables.store(Arc::new(loaded));
             tokio::spawn(file.follow(Arc::clone(&tables), Arc::clone(&metrics)))
         }
-        Labels::Stream { url, .. } => {
-            return Err(Exit::Usage(format!(
-                "--labels-url {url}: not served by this build; use --labels-file"
-            )));
+        Labels::Stream {
+            url,
+            token_file,
+            ca_file,
+        } => {
+            let push = Push::new(url, token_file, ca_file);
+            tokio::spawn(push.follow(Arc::clone(&tables), Arc::clone(&metrics)))
         }
     };
     announce(&listener, &told, &tables.load());

@@ -207,3 +207,6 @@ impl<U: Upstream> Shared<U> {
         *last = now;
     }
 }
+
+#[cfg(test)]
+mod tests;

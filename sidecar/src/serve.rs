@@ -181,3 +181,6 @@ async fn connection<H: Handler>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

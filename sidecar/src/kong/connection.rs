@@ -14,15 +14,11 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::net::Io;
 
 /// The most that hyper reads ahead, in bytes. Kong's chunks are 11 to 22 KB.
 const READ_AHEAD: usize = 64 * 1024;
-
-/// TCP or TLS.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 type Driver = Pin<Box<http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>>>;
 

@@ -28,7 +28,7 @@ pub enum KongError {
 }
 
 /// hyper's errors keep what happened to the connection in their sources.
-pub(super) fn with_causes(error: &hyper::Error) -> String {
+pub(crate) fn with_causes(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

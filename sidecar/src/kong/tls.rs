@@ -4,14 +4,13 @@
 //! the pod. So on loopback no certificate is checked. Any other host is, against the system's CA certificates.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -36,8 +35,8 @@ pub enum TlsSetupError {
     #[error("the host is no name that a certificate could have")]
     Name,
     /// There are no CA certificates.
-    #[error("no CA certificates to check the host by: {0}: {1} (SSL_CERT_FILE names another file)")]
-    Roots(String, String),
+    #[error("no CA certificates to check the host by: {0} (SSL_CERT_FILE names another file)")]
+    Roots(String),
     /// rustls refuses.
     #[error("TLS: {0}")]
     Rustls(#[from] rustls::Error),
@@ -49,19 +48,18 @@ impl Tls {
     /// # Errors
     /// As [`TlsSetupError`] says.
     pub fn new(url: &Url) -> Result<Self, TlsSetupError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()?;
         let config = if url.is_loopback() {
-            builder
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()?
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
                 .with_no_client_auth()
         } else {
             let file = std::env::var_os("SSL_CERT_FILE")
                 .map_or_else(|| PathBuf::from(SYSTEM_CAS), PathBuf::from);
-            builder
-                .with_root_certificates(roots(&file)?)
+            crate::net::checked_by(&file)
+                .map_err(TlsSetupError::Roots)?
                 .with_no_client_auth()
         };
         Ok(Self {
@@ -81,18 +79,6 @@ impl std::fmt::Debug for Tls {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
-}
-
-fn roots(file: &Path) -> Result<RootCertStore, TlsSetupError> {
-    let failed = |why: String| TlsSetupError::Roots(file.display().to_string(), why);
-    let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(file).map_err(|error| failed(error.to_string()))?;
-    roots.add_parsable_certificates(certificates.filter_map(Result::ok));
-    if roots.is_empty() {
-        return Err(failed("no certificate in it".into()));
-    }
-    Ok(roots)
 }
 
 /// Takes any certificate, but still checks that the peer has its key.

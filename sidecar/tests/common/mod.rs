@@ -193,10 +193,7 @@ pub async fn begin(address: SocketAddr, request: Request<Empty<Bytes>>) -> Respo
             .await
             .expect("a connection");
         tokio::spawn(connection);
-        let response = sender.send_request(request).await.expect("a response");
-        // Keeps the connection's other half for as long as the response is wanted.
-        std::mem::forget(sender);
-        response
+        sender.send_request(request).await.expect("a response")
     };
     tokio::time::timeout(PATIENT, sending)
         .await

@@ -1,0 +1,213 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::Frame;
+use tokio::time::Instant;
+
+use super::*;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
+
+/// A Kong that does what the test wants at each scrape.
+struct Scripted<F> {
+    scrapes: AtomicUsize,
+    script: F,
+}
+
+enum Step {
+    Data(Bytes),
+    Break,
+    Panic,
+}
+
+struct Steps(VecDeque<Step>);
+
+impl<F> Upstream for Scripted<F>
+where
+    F: Fn(usize) -> Result<Vec<Step>, KongError> + Send + Sync + 'static,
+{
+    type Body = Steps;
+
+    async fn scrape(&self) -> Result<(HeaderValue, Steps), KongError> {
+        let at = self.scrapes.fetch_add(1, Relaxed);
+        let steps = (self.script)(at)?;
+        Ok((TEXT, Steps(steps.into())))
+    }
+}
+
+impl Body for Steps {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        Poll::Ready(self.0.pop_front().map(|step| match step {
+            Step::Data(bytes) => Ok(Frame::data(bytes)),
+            Step::Break => Err("it broke"),
+            Step::Panic => panic!("a bug"),
+        }))
+    }
+}
+
+fn scraper<F>(script: F) -> (Scraper<Scripted<F>>, Arc<Metrics>)
+where
+    F: Fn(usize) -> Result<Vec<Step>, KongError> + Send + Sync + 'static,
+{
+    let metrics = Arc::new(Metrics::default());
+    let upstream = Scripted {
+        scrapes: AtomicUsize::new(0),
+        script,
+    };
+    (
+        Scraper::new(upstream, Tables::default(), Arc::clone(&metrics)),
+        metrics,
+    )
+}
+
+/// Without the sidecar's own families, so that a body is what went in.
+const PLAIN: Want = Want {
+    keep: Keep::All,
+    gzip: false,
+};
+
+fn lifeline() -> Arc<Lifeline> {
+    Arc::new(Lifeline::until(Instant::now() + Duration::from_secs(3600)))
+}
+
+async fn ask<F>(scraper: &Scraper<Scripted<F>>) -> Result<Reader, ScrapeError>
+where
+    F: Fn(usize) -> Result<Vec<Step>, KongError> + Send + Sync + 'static,
+{
+    Ok(scraper.scrape(PLAIN, lifeline()).await?.body)
+}
+
+async fn next(reader: &mut Reader) -> Option<Result<Bytes, Broken>> {
+    std::future::poll_fn(|cx| reader.poll_next(cx)).await
+}
+
+async fn read(mut reader: Reader) -> Result<usize, Broken> {
+    let mut length = 0;
+    while let Some(bytes) = next(&mut reader).await {
+        length += bytes?.len();
+    }
+    Ok(length)
+}
+
+fn comments(count: usize, length: usize) -> Vec<Step> {
+    let mut line = vec![b'#'; length];
+    line[length - 1] = b'\n';
+    (0..count)
+        .map(|_| Step::Data(Bytes::from(line.clone())))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_panic_takes_its_own_flight_only() {
+    let (scraper, metrics) = scraper(|at| match at {
+        0 => panic!("a bug before the body"),
+        1 => Ok(vec![Step::Data(Bytes::from("up 1\n")), Step::Panic]),
+        _ => Ok(comments(1, 10)),
+    });
+    assert!(matches!(ask(&scraper).await, Err(ScrapeError::Panic)));
+    let body = ask(&scraper).await.expect("a body");
+    assert_eq!(read(body).await, Err(Broken::Panic));
+    let body = ask(&scraper).await.expect("a body");
+    assert!(read(body).await.expect("whole") > 10);
+    assert_eq!(metrics.panics.load(Relaxed), 2);
+    assert_eq!(metrics.kong_scrapes.load(Relaxed), 3);
+}
+
+#[tokio::test]
+async fn what_came_before_the_break_comes_first() {
+    for gzip in [false, true] {
+        let (scraper, _) = scraper(|_| {
+            let mut steps = comments(4, 100_000);
+            steps.push(Step::Break);
+            Ok(steps)
+        });
+        let want = Want {
+            keep: Keep::All,
+            gzip,
+        };
+        let answer = scraper.scrape(want, lifeline()).await.expect("a body");
+        assert_eq!(answer.content_type, TEXT);
+        let mut body = answer.body;
+        let mut length = 0;
+        let end = loop {
+            match next(&mut body).await.expect("no clean end") {
+                Ok(bytes) => length += bytes.len(),
+                Err(broken) => break broken,
+            }
+        };
+        assert_eq!(end, Broken::Kong);
+        assert!(gzip || length == 400_000, "{length}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stands_still_is_cut_off_when_patience_ends_and_not_before() {
+    let (scraper, metrics) = scraper(|_| Ok(comments(64, 64 * 1024)));
+    let line = lifeline();
+    let (one, slow, two) = tokio::join!(
+        ask(&scraper),
+        scraper.scrape(PLAIN, Arc::clone(&line)),
+        ask(&scraper)
+    );
+    assert_eq!(metrics.kong_scrapes.load(Relaxed), 1, "they share one");
+    let mut slow = slow.expect("a body").body;
+    let began = Instant::now();
+    let (one, two) = tokio::join!(read(one.expect("a body")), read(two.expect("a body")));
+    assert!(one.is_ok() && one == two, "{one:?} {two:?}");
+    let held_up = began.elapsed();
+    assert!(held_up >= PATIENCE && held_up < PATIENCE * 2, "{held_up:?}");
+    assert_eq!(slow.end(), Some(Err(Broken::TooSlow)));
+    assert_eq!(next(&mut slow).await, Some(Err(Broken::TooSlow)));
+    tokio::time::timeout(Duration::ZERO, line.ended())
+        .await
+        .expect("its connection is to be closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_alone_may_stand_still_until_somebody_waits() {
+    let (scraper, metrics) = scraper(|_| Ok(comments(64, 64 * 1024)));
+    let slow = ask(&scraper).await.expect("a body");
+    tokio::time::sleep(PATIENCE * 100).await;
+    assert_eq!(slow.end(), None);
+    let began = Instant::now();
+    let body = ask(&scraper).await.expect("a body");
+    assert!(began.elapsed() >= PATIENCE && began.elapsed() < PATIENCE * 2);
+    assert!(read(body).await.is_ok());
+    assert_eq!(slow.end(), Some(Err(Broken::TooSlow)));
+    assert_eq!(metrics.kong_scrapes.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_seat_given_back_is_not_flown() {
+    let (scraper, metrics) = scraper(|_| Ok(comments(1, 10)));
+    {
+        // Dropped before the flight's task runs at all.
+        let mut asking = Box::pin(ask(&scraper));
+        let polled = std::future::poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(metrics.kong_scrapes.load(Relaxed), 0);
+    assert!(ask(&scraper).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_error_of_kongs_is_everybodys() {
+    let (scraper, _) = scraper(|_| Err(KongError::Status("u".into(), http::StatusCode::NOT_FOUND)));
+    let (one, two) = tokio::join!(ask(&scraper), ask(&scraper));
+    for answer in [one, two] {
+        assert!(matches!(
+            answer,
+            Err(ScrapeError::Kong(KongError::Status(..)))
+        ));
+    }
+}
