@@ -34,7 +34,7 @@ pub enum FileError {
 }
 
 /// A labels file that was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LabelsFile {
     path: PathBuf,
     seen: Result<Mark, io::ErrorKind>,

@@ -29,7 +29,7 @@ const OPEN: Duration = Duration::from_secs(15);
 const GOOD: Duration = Duration::from_secs(60);
 
 /// The operator's stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Push {
     url: Url,
     token_file: PathBuf,

@@ -2,9 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::config::{Config, Exit, Labels, VERSION};
 use crate::kong::{Kong, TlsSetupError};
@@ -15,6 +18,9 @@ use crate::routes::Routes;
 use crate::scrape::Scraper;
 use crate::serve::{Limits, serve};
 use crate::table::{Loaded, Tables};
+
+/// The pause before work that panicked is begun again.
+const RESTART: Duration = Duration::from_secs(10);
 
 /// Runs the sidecar until SIGTERM or SIGINT.
 ///
@@ -58,7 +64,11 @@ pub async fn serve_on(
             let (file, loaded) = LabelsFile::open(path)
                 .map_err(|error| Exit::Usage(format!("--labels-file {error}")))?;
             tables.store(Arc::new(loaded));
-            tokio::spawn(file.follow(Arc::clone(&tables), Arc::clone(&metrics)))
+            let (tables, counted) = (Arc::clone(&tables), Arc::clone(&metrics));
+            tokio::spawn(keep_up(Arc::clone(&metrics), move || {
+                file.clone()
+                    .follow(Arc::clone(&tables), Arc::clone(&counted))
+            }))
         }
         Labels::Stream {
             url,
@@ -66,7 +76,11 @@ pub async fn serve_on(
             ca_file,
         } => {
             let push = Push::new(url, token_file, ca_file);
-            tokio::spawn(push.follow(Arc::clone(&tables), Arc::clone(&metrics)))
+            let (tables, counted) = (Arc::clone(&tables), Arc::clone(&metrics));
+            tokio::spawn(keep_up(Arc::clone(&metrics), move || {
+                push.clone()
+                    .follow(Arc::clone(&tables), Arc::clone(&counted))
+            }))
         }
     };
     announce(&listener, &told, &tables.load());
@@ -76,6 +90,22 @@ pub async fn serve_on(
     follow.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Runs what never ends; should it panic, then again after a pause.
+async fn keep_up<F>(metrics: Arc<Metrics>, work: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    loop {
+        running.spawn(work());
+        // A set, since that ends its task when it is dropped.
+        if let Some(Err(_)) = running.join_next().await {
+            metrics.panics.fetch_add(1, Relaxed);
+        }
+        tokio::time::sleep(RESTART).await;
+    }
 }
 
 fn announce(listener: &TcpListener, kong: &str, table: &Loaded) {
@@ -111,3 +141,6 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
         });
     })
 }
+
+#[cfg(test)]
+mod tests;

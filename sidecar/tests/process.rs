@@ -191,3 +191,37 @@ fn an_idle_one_ends_at_once() {
         assert_eq!(process.end().0, Some(0));
     }
 }
+
+#[tokio::test]
+async fn the_log_tells_changes_and_not_each_scrape() {
+    let kong = CaptureKong::builder()
+        .error()
+        .start()
+        .await
+        .expect("a Kong");
+    let directory = tempfile::tempdir().expect("a directory");
+    let (process, line) = Running::start(
+        sidecar()
+            .args(["--listen", "127.0.0.1:0", "--kong-metrics-url", &kong.url()])
+            .args(["--labels-file", &labels(directory.path(), NO_LABELS)])
+            .env("TAGALONG_LOG_FORMAT", "json"),
+    );
+    let started: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let address = started["listen"]
+        .as_str()
+        .expect("where")
+        .parse()
+        .expect("an address");
+    for fails in [true, false] {
+        kong.behave(|behaviour| behaviour.error = fails);
+        for _ in 0..3 {
+            common::ask(address, request("GET", "/metrics")).await;
+        }
+    }
+    process.signal("-TERM");
+    let (_, log) = tokio::task::spawn_blocking(|| process.end())
+        .await
+        .expect("no panic");
+    assert_eq!(log.matches("answered 500").count(), 1, "{log}");
+    assert_eq!(log.matches("can be scraped again").count(), 1, "{log}");
+}

@@ -29,7 +29,11 @@ const PIECE: usize = 32 * 1024;
 pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat>) {
     let answer = tokio::select! {
         answer = shared.upstream.scrape() => answer,
-        () = abandoned(&mut seats) => return,
+        () = abandoned(&mut seats) => {
+            let why = "everybody who waited has given up before Kong answered";
+            shared.note(LastScrape::Bad(why.into()));
+            return;
+        }
     };
     match answer {
         Err(error) => {

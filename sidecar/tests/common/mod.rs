@@ -37,10 +37,32 @@ impl Sidecar {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("labels.json");
         std::fs::write(&file, labels).expect("written");
+        Self::start_with(kong_url, Labels::File(file.clone()), directory, file)
+    }
+
+    /// With a stream instead of a file, in the clear, as is allowed on loopback.
+    pub fn streaming(kong_url: &str, labels_url: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let token_file = directory.path().join("token");
+        std::fs::write(&token_file, "token").expect("written");
+        let labels = Labels::Stream {
+            url: labels_url.parse().expect("a URL"),
+            token_file: token_file.clone(),
+            ca_file: directory.path().join("none.crt"),
+        };
+        Self::start_with(kong_url, labels, directory, token_file)
+    }
+
+    fn start_with(
+        kong_url: &str,
+        labels: Labels,
+        directory: tempfile::TempDir,
+        file: PathBuf,
+    ) -> Self {
         let config = Config {
             listen: "127.0.0.1:0".parse().expect("an address"),
             kong: kong_url.parse().expect("a URL"),
-            labels: Labels::File(file.clone()),
+            labels,
             pod_uid: Some("7d1b-uid".into()),
         };
         let (stop, stopped) = oneshot::channel::<()>();
