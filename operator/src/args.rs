@@ -1,5 +1,6 @@
 //! Flags. Each also comes as a `TAGALONG_*` variable.
 
+use crate::collect::Aggregate;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,6 +48,15 @@ pub struct OperateArgs {
     /// Where `/metrics` answers.
     #[arg(long, env = "TAGALONG_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
     pub metrics_address: SocketAddr,
+
+    /// Which samples of sidecars `/metrics` brings.
+    #[arg(
+        long,
+        env = "TAGALONG_AGGREGATE",
+        value_enum,
+        default_value = "enriched"
+    )]
+    pub aggregate: Aggregate,
 
     /// Where sidecars get their labels.
     #[arg(long, env = "TAGALONG_PUSH_ADDRESS", default_value = "0.0.0.0:8443")]

@@ -42,6 +42,8 @@ pub struct Operator {
     pub metrics: Metrics,
     /// Its certificates.
     pub serving: Serving,
+    /// Whether it may write, and answers for all pods.
+    pub writes: Writes,
     /// Ends with the lease: at the drain, or when it is lost.
     pub lease: JoinHandle<Result<(), Lost>>,
 }
@@ -145,6 +147,7 @@ pub async fn start(
         world,
         metrics,
         serving,
+        writes,
         lease,
     })
 }

@@ -11,6 +11,7 @@ pub mod args;
 pub mod ask;
 pub mod certificates;
 pub mod cluster;
+pub mod collect;
 pub mod explain;
 pub mod manifests;
 pub mod metrics;

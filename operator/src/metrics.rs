@@ -66,6 +66,15 @@ pub struct Reconcile {
     pub missed_pods: Gauge,
 }
 
+/// The collection from sidecars. How each pod fared stands beside its samples, not here.
+#[derive(Clone, Debug, Default)]
+pub struct Collect {
+    /// Pods whose samples could not be had, by reason.
+    pub failed: Family<Reason, Counter>,
+    /// Lines of pods' expositions left out, by reason.
+    pub left_out: Family<Reason, Counter>,
+}
+
 /// All of them, and where they are written from.
 #[derive(Clone)]
 pub struct Metrics {
@@ -76,12 +85,14 @@ pub struct Metrics {
     pub watches: Watches,
     /// The reconcilers.
     pub reconcile: Reconcile,
+    /// The collection.
+    pub collect: Collect,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let (push, watches) = (Push::default(), Watches::default());
-        let reconcile = Reconcile::default();
+        let (reconcile, collect) = (Reconcile::default(), Collect::default());
         let mut registry = Registry::with_prefix("tagalong");
         let r = &mut registry;
         r.register(
@@ -154,11 +165,22 @@ impl Default for Metrics {
             "Pods of marked DataPlanes that run without a sidecar",
             reconcile.missed_pods.clone(),
         );
+        r.register(
+            "collect_failures",
+            "Pods whose samples could not be had, by reason",
+            collect.failed.clone(),
+        );
+        r.register(
+            "collect_lines_left_out",
+            "Lines of pods' expositions left out, by reason",
+            collect.left_out.clone(),
+        );
         Self {
             registry: Arc::new(Mutex::new(registry)),
             push,
             watches,
             reconcile,
+            collect,
         }
     }
 }
@@ -167,6 +189,35 @@ impl Metrics {
     /// Adds more, under the common prefix.
     pub fn register(&self, register: impl FnOnce(&mut Registry)) {
         register(&mut self.registry.lock());
+    }
+
+    /// All of them, in text format 0.0.4. In OpenMetrics, as the registry writes it, a counter's family
+    /// lacks the suffix that its samples have.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let open = self.encode();
+        let mut plain = String::with_capacity(open.len());
+        let mut counters = std::collections::BTreeSet::new();
+        for line in open.lines() {
+            if let Some(name) = line
+                .strip_prefix("# TYPE ")
+                .and_then(|rest| rest.strip_suffix(" counter"))
+            {
+                counters.insert(name);
+            }
+        }
+        for line in open.lines().filter(|line| *line != "# EOF") {
+            let mut words = line.splitn(4, ' ');
+            match (words.next(), words.next(), words.next(), words.next()) {
+                (Some("#"), Some(keyword), Some(name), Some(rest)) if counters.contains(name) => {
+                    let suffixed = format!("# {keyword} {name}_total {rest}");
+                    plain.push_str(&suffixed);
+                }
+                _ => plain.push_str(line),
+            }
+            plain.push('\n');
+        }
+        plain
     }
 
     /// All of them, in the OpenMetrics text format.
@@ -180,3 +231,6 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

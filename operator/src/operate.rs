@@ -1,11 +1,16 @@
 //! The life of the process: start, serve, end.
 
 use crate::args::OperateArgs;
+use crate::collect::fetch::Limits;
+use crate::collect::{Aggregate, Collector};
 use crate::metrics::Metrics;
-use crate::{cluster, offline, scrape};
+use crate::scrape::Scrape;
+use crate::world::World;
+use crate::{cluster, offline};
 use std::process::ExitCode;
+use tagalong_runtime::lease::Writes;
 use tagalong_runtime::serve::{BindError, Server};
-use tagalong_runtime::{Runtime, StartError};
+use tagalong_runtime::{Drain, Runtime, StartError};
 
 /// Why the process ends otherwise than well.
 #[derive(Debug, thiserror::Error)]
@@ -71,21 +76,61 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
         let runtime = Runtime::start(&args.runtime, None).await?;
         let server = Server::bind(args.metrics_address).await?;
         tracing::info!(address = %server.address(), "metrics server listens");
-        let own = metrics.clone();
-        let answer = move |request| scrape::answer(own.clone(), request);
-        tokio::spawn(server.serve(answer, runtime.drain()));
         if let Some(dir) = &args.manifests {
-            let (_world, work) = offline::start(args, dir, &metrics, &runtime).await?;
+            let (world, work) = offline::start(args, dir, &metrics, &runtime).await?;
+            scrape(
+                server,
+                args,
+                &world,
+                &metrics,
+                Writes::always(),
+                runtime.drain(),
+            );
             runtime.run(work).await?;
             return Ok(());
         }
         let client = client().await?;
-        let operator =
-            cluster::start(client, args, metrics, runtime.readiness(), &runtime.drain()).await?;
+        let operator = cluster::start(
+            client,
+            args,
+            metrics.clone(),
+            runtime.readiness(),
+            &runtime.drain(),
+        )
+        .await?;
+        let writes = operator.writes.clone();
+        scrape(
+            server,
+            args,
+            &operator.world,
+            &metrics,
+            writes,
+            runtime.drain(),
+        );
         match runtime.run(operator.lease).await? {
             Some(Ok(Err(lost))) => Err(lost.into()),
             Some(Err(panicked)) => Err(Failure::Ask(format!("the lease's task ended: {panicked}"))),
             Some(Ok(Ok(()))) | None => Ok(()),
         }
     })
+}
+
+fn scrape(
+    server: Server,
+    args: &OperateArgs,
+    world: &World,
+    metrics: &Metrics,
+    writes: Writes,
+    drain: Drain,
+) {
+    let collector = (args.aggregate != Aggregate::Off).then(|| {
+        let (limits, counts) = (Limits::default(), metrics.collect.clone());
+        (
+            Collector::new(world.clone(), args.aggregate, limits, counts),
+            writes,
+        )
+    });
+    let metrics = metrics.clone();
+    let scrape = Scrape { metrics, collector };
+    tokio::spawn(server.serve(move |request| scrape.clone().answer(request), drain));
 }

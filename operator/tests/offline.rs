@@ -1,5 +1,8 @@
 //! The program itself, on files: questions, and labels on loopback.
-#![allow(clippy::expect_used, reason = "helpers of tests, outside of test functions")]
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests, outside of test functions"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,0 +1,93 @@
+use super::*;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+/// Answers one request with these bytes, then hangs up; without any, it hangs.
+async fn pod(answer: Option<Vec<u8>>) -> Target {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        let mut request = [0; 4096];
+        let _length = stream.read(&mut request).await;
+        match answer {
+            Some(answer) => stream.write_all(&answer).await.expect("answered"),
+            None => std::future::pending().await,
+        }
+    });
+    Target {
+        uid: "u".into(),
+        pod: Key::new("default", "pod"),
+        dataplane: Key::new("default", "kong"),
+        address,
+        url: format!("http://{address}"),
+    }
+}
+
+async fn got(answer: Option<Vec<u8>>) -> Result<String, Failed> {
+    let target = pod(answer).await;
+    let limits = Limits {
+        bytes: 1000,
+        samples: 10,
+    };
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let body = fetch(&target, Aggregate::Enriched, &limits, deadline).await?;
+    Ok(String::from_utf8(body.to_vec()).expect("text"))
+}
+
+fn answer(head: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{head}\r\n");
+    Some([head.as_bytes(), body].concat())
+}
+
+fn zipped(text: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text).expect("memory");
+    gzip.finish().expect("memory")
+}
+
+#[tokio::test]
+async fn plain_and_gzip() {
+    assert_eq!(got(answer("", b"a 1\n")).await.as_deref(), Ok("a 1\n"));
+    let zipped = answer(
+        "content-encoding: gzip\r\nx-tagalong-pod-uid: u\r\n",
+        &zipped(b"a 1\n"),
+    );
+    assert_eq!(got(zipped).await.as_deref(), Ok("a 1\n"));
+}
+
+#[tokio::test]
+async fn each_fault_has_its_name() {
+    let other = answer("x-tagalong-pod-uid: v\r\n", b"a 1\n");
+    assert_eq!(got(other).await, Err(Failed::OtherPod("v".into())));
+    assert_eq!(
+        got(answer("", &[b'a'; 1001])).await,
+        Err(Failed::TooLong(1000))
+    );
+    let bomb = answer("content-encoding: gzip\r\n", &zipped(&vec![b'a'; 1 << 20]));
+    assert_eq!(got(bomb).await, Err(Failed::TooLong(1000)));
+    let junk = answer("content-encoding: gzip\r\n", b"junk");
+    assert_eq!(got(junk).await, Err(Failed::Encoding));
+    let half = answer("content-encoding: gzip\r\n", &zipped(b"a 1\n")[..12]);
+    assert_eq!(got(half).await, Err(Failed::Encoding));
+    let down = Some(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n".to_vec());
+    assert_eq!(got(down).await, Err(Failed::Status(502)));
+    let cut = Some(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\na 1\n".to_vec());
+    assert!(matches!(got(cut).await, Err(Failed::CutOff(_))));
+    assert_eq!(got(None).await, Err(Failed::Timeout));
+}
+
+#[tokio::test]
+async fn nobody_there() {
+    let mut target = pod(None).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    target.address = listener.local_addr().expect("an address");
+    drop(listener);
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let failed = fetch(&target, Aggregate::All, &Limits::default(), deadline).await;
+    assert!(matches!(failed, Err(Failed::Connection(_))), "{failed:?}");
+}

@@ -1,0 +1,62 @@
+//! How each pod fared in this collection, as an exposition. Made anew each time: a pod that is gone
+//! leaves no series behind.
+
+use crate::collect::{Aggregate, Answer, fetch::Failed};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// Families about the pods that were asked. `taken`: samples, by the pod's UID.
+pub(super) fn report(
+    answers: &[Answer],
+    taken: &HashMap<String, usize>,
+    samples: Aggregate,
+) -> String {
+    let mut text = String::new();
+    if samples == Aggregate::Off {
+        return text;
+    }
+    let mut family = |name: &str, help: &str, value: &dyn Fn(&Answer) -> f64| {
+        let _infallible = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for answer in answers {
+            let (pod, dataplane) = (&answer.target.pod, &answer.target.dataplane);
+            let reason = answer.body.as_ref().map_or_else(Failed::reason, |_| "");
+            // Names of objects hold nothing that would have to be escaped.
+            let _infallible = writeln!(
+                text,
+                "{name}{{dataplane=\"{}\",dataplane_namespace=\"{}\",dataplane_pod=\"{}\",reason=\"{reason}\"}} {}",
+                dataplane.name,
+                dataplane.namespace,
+                pod.name,
+                value(answer)
+            );
+        }
+    };
+    family(
+        "tagalong_collect_pod_up",
+        "Whether the pod's samples are here",
+        &|answer| f64::from(u8::from(answer.body.is_ok())),
+    );
+    family(
+        "tagalong_collect_pod_duration_seconds",
+        "Time to ask the pod",
+        &|answer| answer.took.as_secs_f64(),
+    );
+    #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    {
+        family(
+            "tagalong_collect_pod_bytes",
+            "Uncompressed bytes of the pod's exposition",
+            &|answer| answer.body.as_ref().map_or(0.0, |body| body.len() as f64),
+        );
+        family(
+            "tagalong_collect_pod_samples",
+            "Samples taken from the pod",
+            &|answer| {
+                taken
+                    .get(&answer.target.uid)
+                    .map_or(0.0, |count| *count as f64)
+            },
+        );
+    }
+    text
+}

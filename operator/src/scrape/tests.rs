@@ -1,0 +1,229 @@
+use super::*;
+use crate::collect::Aggregate;
+use crate::collect::fetch::Limits;
+use crate::world::World;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tagalong_index::{Object, Settings};
+use tagalong_runtime::drain;
+use tagalong_runtime::serve::Server;
+
+fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
+    serde_json::from_value(object).expect("an object")
+}
+
+/// A sidecar that answers with `body`, names itself `uid`, and counts.
+async fn sidecar(
+    uid: &'static str,
+    body: &'static str,
+    drain: &drain::Drain,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let server = Server::bind("127.0.0.1:0".parse().expect("an address"))
+        .await
+        .expect("a port");
+    let (address, asked) = (server.address(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    let answer = move |request: Request<hyper::body::Incoming>| {
+        assert_eq!(request.uri().to_string(), "/metrics?samples=enriched");
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let mut response = text(StatusCode::OK, body);
+            response
+                .headers_mut()
+                .insert("x-tagalong-pod-uid", HeaderValue::from_static(uid));
+            response
+        }
+    };
+    tokio::spawn(server.serve(answer, drain.clone()));
+    (address, asked)
+}
+
+fn pod(uid: &str, address: SocketAddr) -> Object {
+    Object::Pod(parse(json!({
+        "metadata": {"namespace": "default", "name": format!("pod-{uid}"), "uid": uid,
+            "labels": {"gateway-operator.konghq.com/selector": "s"}},
+        "spec": {"containers": [{"name": "tagalong", "ports": [{"name": "tagalong", "containerPort": address.port()}]}]},
+        "status": {"phase": "Running", "podIP": address.ip().to_string()},
+    })))
+}
+
+fn world(pods: Vec<Object>) -> World {
+    let world = World::new(Settings::default(), crate::metrics::Push::default());
+    let mut objects = vec![
+        Object::DataPlane(parse(
+            json!({"metadata": {"namespace": "default", "name": "kong"}, "status": {"selector": "s"}}),
+        )),
+        Object::ControlPlane(parse(
+            json!({"metadata": {"namespace": "default", "name": "cp"},
+            "spec": {"dataplane": "kong", "extensions": [{"kind": "DataPlaneMetricsExtension", "name": "x"}]}}),
+        )),
+        Object::Extension(parse(
+            json!({"metadata": {"namespace": "default", "name": "x"}}),
+        )),
+    ];
+    objects.extend(pods);
+    world.replace(&objects);
+    world
+}
+
+async fn body(response: Response<Full<Bytes>>) -> String {
+    let bytes = response
+        .into_body()
+        .collect()
+        .await
+        .expect("a body")
+        .to_bytes();
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+fn scraper(world: World, writes: Writes) -> Scrape {
+    let metrics = Metrics::default();
+    let collector = Collector::new(
+        world,
+        Aggregate::Enriched,
+        Limits::default(),
+        metrics.collect.clone(),
+    );
+    Scrape {
+        metrics,
+        collector: Some((collector, writes)),
+    }
+}
+
+fn request() -> Request<()> {
+    Request::get("/metrics")
+        .header(TIMEOUT, "3")
+        .body(())
+        .expect("a request")
+}
+
+#[tokio::test]
+async fn one_dead_pod_costs_its_own_samples_only_and_scrapes_share_a_fan_out() {
+    let (_trigger, drain) = drain::channel();
+    let (good, asked) = sidecar("1", "# TYPE k counter\nk{service=\"a\"} 1\n", &drain).await;
+    let (reused, _) = sidecar("someone-else", "k 9\n", &drain).await;
+    let dead: SocketAddr = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let hanging = hangs.local_addr().expect("an address");
+    let world = world(vec![
+        pod("1", good),
+        pod("2", reused),
+        pod("3", dead),
+        pod("4", hanging),
+    ]);
+    let scrape = scraper(world, Writes::always());
+    let (one, two) = tokio::join!(
+        scrape.clone().answer(request()),
+        scrape.clone().answer(request())
+    );
+    let (one, two) = (body(one).await, body(two).await);
+    assert_eq!(one, two, "the same fan-out");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let line = format!(
+        "k{{dataplane=\"kong\",dataplane_namespace=\"default\",dataplane_pod=\"pod-1\",dataplane_url=\"http://{good}\",service=\"a\"}} 1\n"
+    );
+    assert!(one.contains(&line), "{one}");
+    assert!(
+        !one.contains(
+            "k{dataplane=\"kong\",dataplane_namespace=\"default\",dataplane_pod=\"pod-2\""
+        ),
+        "{one}"
+    );
+    for (pod, reason, up) in [
+        ("1", "", 1),
+        ("2", "other_pod", 0),
+        ("3", "connection", 0),
+        ("4", "timeout", 0),
+    ] {
+        let line = format!(
+            "tagalong_collect_pod_up{{dataplane=\"kong\",dataplane_namespace=\"default\",dataplane_pod=\"pod-{pod}\",reason=\"{reason}\"}} {up}\n"
+        );
+        assert!(one.contains(&line), "no {line} in {one}");
+    }
+    assert!(
+        one.contains("tagalong_leader"),
+        "its own metrics are there too: {one}"
+    );
+    body(scrape.answer(request()).await).await;
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        2,
+        "the next scrape is no stale copy"
+    );
+}
+
+#[tokio::test]
+async fn who_does_not_hold_the_lease_answers_for_itself_only() {
+    let (_trigger, drain) = drain::channel();
+    let (good, asked) = sidecar("1", "k 1\n", &drain).await;
+    let store = tagalong_runtime::lease::Settings::new("nobody");
+    let (_lease, writes) = tagalong_runtime::lease::Lease::new(Never, store);
+    let answer = body(
+        scraper(world(vec![pod("1", good)]), writes)
+            .answer(request())
+            .await,
+    )
+    .await;
+    assert!(
+        answer.contains("tagalong_leader") && !answer.contains("k{"),
+        "{answer}"
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+struct Never;
+
+impl tagalong_runtime::lease::Store for Never {
+    async fn get(&self) -> Result<Option<k8s_openapi::api::coordination::v1::Lease>, String> {
+        std::future::pending().await
+    }
+
+    async fn put(
+        &self,
+        _lease: k8s_openapi::api::coordination::v1::Lease,
+    ) -> Result<k8s_openapi::api::coordination::v1::Lease, tagalong_runtime::lease::PutError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn gzip_where_it_is_wanted() {
+    for (value, wanted) in [
+        ("gzip", true),
+        ("br, GZIP;q=0.5", true),
+        ("gzip;q=0", false),
+        ("identity", false),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(value));
+        assert_eq!(accepts_gzip(&headers), wanted, "{value}");
+    }
+    assert!(!accepts_gzip(&HeaderMap::new()));
+}
+
+#[test]
+fn timeouts_that_make_sense() {
+    for (value, wanted) in [
+        ("9.5", Some(9.5)),
+        ("0", None),
+        ("-1", None),
+        ("NaN", None),
+        ("inf", Some(60.0)),
+        ("x", None),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(TIMEOUT, HeaderValue::from_static(value));
+        assert_eq!(
+            timeout(&headers).map(|time| time.as_secs_f64()),
+            wanted,
+            "{value}"
+        );
+    }
+}
