@@ -1,12 +1,12 @@
 //! The published example, and the label table it stands for.
 //!
-//! Until an operator can be asked, the names are computed here, by the rule of Kong Ingress Controller for an
+//! What the operator must come to is computed here in its own way, by the rule of Kong Ingress Controller for an
 //! HTTPRoute: rule *i* of route *r* in namespace *n* is the Kong service, and upstream, `httproute.n.r.i`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Failure;
 
@@ -28,9 +28,14 @@ pub struct Table {
     pub split: BTreeMap<String, Vec<String>>,
 }
 
-/// The table of the example that lies in this source tree.
+/// Where the example lies in this source tree.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/published-example")
+}
+
+/// The table that it stands for.
 pub fn table() -> Result<Table, Failure> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/published-example");
+    let folder = folder();
     let mut table = Table::default();
     for file in ["gateway.yaml", "multi-backend-route.yaml"] {
         let path = folder.join(file);
@@ -73,24 +78,5 @@ impl Table {
             }
         }
         Some(())
-    }
-
-    /// Writes it as the SNAPSHOT message that a sidecar reads from `--labels-file`.
-    pub fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
-        let names: BTreeMap<_, _> = self
-            .services
-            .iter()
-            .map(|(kong, service)| {
-                (
-                    kong,
-                    json!({ "namespace": service.namespace, "name": service.name }),
-                )
-            })
-            .collect();
-        let snapshot =
-            json!({ "type": "SNAPSHOT", "version": 1, "services": names, "upstreams": names });
-        let path = folder.join("labels.json");
-        std::fs::write(&path, format!("{snapshot}\n"))?;
-        Ok(path)
     }
 }

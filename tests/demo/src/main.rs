@@ -1,10 +1,12 @@
-//! The main job on one machine, without a cluster: Kong's `/metrics`, enriched, out of a real sidecar.
+//! The main job on one machine, without a cluster: Kong's `/metrics`, enriched, out of a real sidecar,
+//! labelled by a real operator that reads the published example from files.
 //!
 //! `DEMO_ONESHOT=1` fetches once, checks every byte and exits; without it the demo stays until Ctrl-C.
 
 mod check;
 mod example;
 mod fetch;
+mod operator;
 mod pod;
 mod show;
 
@@ -34,18 +36,18 @@ async fn demo(out: &mut show::Screen) -> Result<(), Failure> {
     let folder = tempfile::Builder::new()
         .prefix("tagalong-demo-")
         .tempdir()?;
-    let labels = table.write(folder.path())?;
+    let operator = operator::Operator::start(&example::folder()).await?;
 
     let mut pods = Vec::new();
     for (name, capture) in [("kong-0", "small"), ("kong-1", "small-latency-only")] {
-        pods.push(pod::Pod::start(name, capture, &labels, folder.path()).await?);
+        pods.push(pod::Pod::start(name, capture, &operator, folder.path()).await?);
     }
     for pod in &pods {
         out.pod(pod);
     }
-    for (index, pod) in pods.iter().enumerate() {
+    for (index, pod) in pods.iter_mut().enumerate() {
         let before = fetch::body(&pod.kong_url()).await?;
-        let after = fetch::body(&pod.sidecar_url()).await?;
+        let after = pod.enriched().await?;
         if index == 0 {
             out.samples(&before, &after, &table);
         }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tagalong_kong::CaptureKong;
 use tokio::process::{Child, Command};
 
+use crate::operator::Operator;
 use crate::{Failure, fetch};
 
 /// A running pod; its processes end with it.
@@ -27,7 +29,7 @@ impl Pod {
     pub async fn start(
         name: &'static str,
         capture: &'static str,
-        labels: &Path,
+        operator: &Operator,
         folder: &Path,
     ) -> Result<Self, Failure> {
         let kong = CaptureKong::builder().capture(capture).start().await?;
@@ -35,13 +37,20 @@ impl Pod {
         let log = folder.join(format!("{name}.log"));
         let file = std::fs::File::create(&log)?;
         let binary = beside("tagalong-sidecar")?;
+        // On loopback nobody asks for a token, and there is no certificate to check.
+        let nothing = folder.join("nothing");
+        std::fs::write(&nothing, "none\n")?;
         let sidecar = Command::new(&binary)
             .arg("--listen")
             .arg(address.to_string())
             .arg("--kong-metrics-url")
             .arg(kong.url())
-            .arg("--labels-file")
-            .arg(labels)
+            .arg("--labels-url")
+            .arg(operator.labels_url())
+            .arg("--token-file")
+            .arg(&nothing)
+            .arg("--ca-file")
+            .arg(&nothing)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
@@ -93,6 +102,23 @@ impl Pod {
         .into())
     }
 
+    /// The sidecar's metrics, once the operator's labels have reached it.
+    pub async fn enriched(&mut self) -> Result<Bytes, Failure> {
+        for _ in 0..600 {
+            let body = fetch::body(&self.sidecar_url()).await?;
+            if memchr::memmem::find(&body, b"kong_service=").is_some() {
+                return Ok(body);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(format!(
+            "{}: no labels reach the sidecar; it says:\n{}",
+            self.name,
+            self.said()
+        )
+        .into())
+    }
+
     fn ended(&self, status: ExitStatus) -> Failure {
         format!(
             "{}: the sidecar ended ({status}); it said:\n{}",
@@ -120,7 +146,7 @@ pub async fn first_to_end(pods: &mut [Pod]) -> Result<(), Failure> {
 }
 
 /// A program of this house, built beside this one.
-fn beside(name: &str) -> Result<PathBuf, Failure> {
+pub fn beside(name: &str) -> Result<PathBuf, Failure> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.exists() {
         Ok(path)

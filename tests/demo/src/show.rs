@@ -39,7 +39,7 @@ impl Screen {
     pub fn table(&self, table: &Table) {
         self.line(&self.paint(
             BOLD,
-            "\ntagalong: Kong's metrics with Kubernetes labels, no cluster needed\n",
+            "\ntagalong: two Kong pods, a sidecar each, and the operator; no cluster\n",
         ));
         self.line(
             "What the published example (tests/data/published-example) says about Kong's names:",
@@ -135,6 +135,11 @@ impl Screen {
             pod.kong_url(),
             pod.sidecar_url()
         ));
+        self.line("Why a name has its labels, or has none:");
+        self.line(
+            "  target/debug/tagalong-operator explain httproute.default.httproute-testing.0 \\",
+        );
+        self.line("    --manifests tests/data/published-example");
         self.line(&self.paint(BOLD, "\nCtrl-C ends the demo."));
     }
 
