@@ -1,6 +1,7 @@
 //! The cluster that a test sees, be it ours or the user's own.
 
 use parking_lot::Mutex;
+use std::fs::File;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::control_plane::{self, Authorities, Layout};
 use crate::diagnosis;
 use crate::error::{Error, Result, at};
 use crate::image::Image;
+use crate::leftovers;
 use crate::namespace::Namespace;
 use crate::node::{self, Node};
 use crate::ports;
@@ -46,6 +48,7 @@ struct Own {
     layout: Layout,
     authorities: Authorities,
     inside: PathBuf,
+    _claim: File,
     _reaper: Reaper,
 }
 
@@ -261,6 +264,16 @@ impl Cluster {
         crate::blocking(move || import(&image)).await
     }
 
+    /// Imports an image archive, as `docker save` or [`Image::write`] make it, into the node.
+    ///
+    /// # Errors
+    ///
+    /// When there is no node, or the archive cannot be imported.
+    pub async fn load_archive(&self, archive: PathBuf) -> Result<()> {
+        let import = self.node()?.archive_importer();
+        crate::blocking(move || import(&archive)).await
+    }
+
     /// Connects to an address inside the node's network: a pod's, a Service's.
     ///
     /// # Errors
@@ -330,12 +343,22 @@ impl Cluster {
                 Err(serde_json::to_string(&statuses)?.into())
             }
         });
-        let ready = ready.await.and_then(|ended| ended);
-        if ready.is_err() {
-            let diagnosis = diagnosis::of_namespace(&self.client()?, "kube-system").await;
-            tracing::error!("{diagnosis}");
+        match self.explained(ready.await.and_then(|ended| ended)) {
+            Err(Error::Deadline {
+                what,
+                seconds,
+                state,
+            }) => {
+                let diagnosis = diagnosis::of_namespace(&self.client()?, "kube-system").await;
+                let state = format!("{state}\n{diagnosis}");
+                Err(Error::Deadline {
+                    what,
+                    seconds,
+                    state,
+                })
+            }
+            other => other,
         }
-        self.explained(ready)
     }
 
     async fn until_ready(&self) -> Result<()> {
@@ -402,6 +425,7 @@ impl Own {
         let mut reaper = Reaper::start()?;
         let directory = control_plane::run_directory()?;
         reaper.directory(&directory)?;
+        let claim = leftovers::claim(&directory)?;
         let node = with_node
             .then(|| Node::prepare(&directory, &mut reaper))
             .transpose()?;
@@ -431,6 +455,7 @@ impl Own {
             layout,
             authorities,
             inside,
+            _claim: claim,
             _reaper: reaper,
         })
     }

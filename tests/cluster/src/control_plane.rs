@@ -299,7 +299,7 @@ pub(crate) fn flags(pairs: &[(&str, String)]) -> Vec<String> {
 pub(crate) fn run_directory() -> Result<PathBuf> {
     let base = std::env::temp_dir();
     tempfile::Builder::new()
-        .prefix("tagalong-cluster-")
+        .prefix(crate::leftovers::PREFIX)
         .tempdir_in(&base)
         .map(tempfile::TempDir::keep)
         .map_err(at(base))

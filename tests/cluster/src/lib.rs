@@ -9,6 +9,7 @@ pub mod binaries;
 pub mod cache;
 pub mod crds;
 pub mod image;
+pub mod leftovers;
 pub mod pki;
 pub mod process;
 

@@ -4,7 +4,7 @@
 //! Nothing of it touches the host: no interface, no rule, no mount, no port but one on 127.0.0.1 through
 //! which the API server is reached. One process holds the namespaces; when it is killed, all are gone.
 
-mod cgroups;
+pub(crate) mod cgroups;
 mod containers;
 mod dns;
 mod kubelet;
@@ -81,6 +81,12 @@ impl Node {
     pub fn importer(&self) -> impl FnOnce(&Image) -> Result<()> + use<> {
         let (ground, directory) = (self.ground(), self.directory.clone());
         move |image| containers::import(ground, &directory, image)
+    }
+
+    /// As [`Node::importer`], from an archive.
+    pub fn archive_importer(&self) -> impl FnOnce(&Path) -> Result<()> + use<> {
+        let ground = self.ground();
+        move |archive| containers::import_archive(ground, archive)
     }
 
     /// Connects from inside. Blocks.

@@ -9,6 +9,9 @@ use crate::process::Reaper;
 
 const MOUNT: &str = "/sys/fs/cgroup";
 
+/// Followed by the process id.
+const PREFIX: &str = "tagalong-";
+
 /// Removed by the reaper, when its last process is gone.
 pub(super) struct Cgroup {
     name: String,
@@ -16,7 +19,7 @@ pub(super) struct Cgroup {
 
 impl Cgroup {
     pub fn create(reaper: &mut Reaper) -> Result<Self> {
-        let name = format!("tagalong-{}", std::process::id());
+        let name = format!("{PREFIX}{}", std::process::id());
         let unified = Path::new(MOUNT).join("cgroup.controllers").exists();
         reaper.cgroup(&name)?;
         if unified {
@@ -76,4 +79,32 @@ fn create_unified(name: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes our cgroups whose process is gone, and returns which.
+pub(crate) fn remove_orphans() -> Vec<PathBuf> {
+    let roots = hierarchies().unwrap_or_default();
+    let mut removed = Vec::new();
+    for root in roots.iter().map(PathBuf::as_path).chain([Path::new(MOUNT)]) {
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some(pid) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            if !Path::new("/proc").join(pid).exists() && remove_tree(&entry.path()).is_ok() {
+                removed.push(entry.path());
+            }
+        }
+    }
+    removed
+}
+
+/// A cgroup's files go with it, so that only directories are there to be removed.
+fn remove_tree(cgroup: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(cgroup)?.flatten() {
+        if entry.path().is_dir() {
+            remove_tree(&entry.path())?;
+        }
+    }
+    fs::remove_dir(cgroup)
 }

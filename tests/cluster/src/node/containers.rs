@@ -52,6 +52,12 @@ pub(super) fn start(node: &Node) -> Result<Process> {
 pub(super) fn import(ground: Ground, directory: &Path, image: &Image) -> Result<()> {
     let archive = tempfile::NamedTempFile::new_in(directory).map_err(at(directory))?;
     image.write(archive.path())?;
+    import_archive(ground, archive.path())
+}
+
+/// Makes the images of an archive available under their names.
+pub(super) fn import_archive(ground: Ground, archive: &Path) -> Result<()> {
+    let archive = std::path::absolute(archive).map_err(at(archive))?;
     let mut command = ground.command("ctr");
     command
         .args([
@@ -62,13 +68,8 @@ pub(super) fn import(ground: Ground, directory: &Path, image: &Image) -> Result<
             "images",
             "import",
         ])
-        .arg(archive.path());
-    run(
-        &format!("importing the image {}", image.name()),
-        command,
-        "",
-    )
-    .map(drop)
+        .arg(&archive);
+    run(&format!("importing {}", archive.display()), command, "").map(drop)
 }
 
 /// What holds a pod's namespaces. `sleep` ignores SIGTERM as process 1, and containerd kills a sandbox
