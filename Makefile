@@ -39,6 +39,13 @@ bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins
 	@status=0; for bench in $(BENCHES); do target/release/$$bench || status=1; done; exit $$status
 
+bench-peers: ## Side by side with the peers: raw results, page and promised figures (20 minutes)
+	@$(CARGO) build --locked --profile bench -p tagalong-sidecar -p tagalong-bench -p tagalong-peers --bins
+	@for part in in-process over-http agents page floors; do target/release/tagalong-peers $$part || exit 1; done
+
+bench-page: ## Only the page docs/benchmarks.md, from the raw results
+	@$(CARGO) run --locked --quiet -p tagalong-peers -- page
+
 cluster: ## A Kubernetes to look at; prints the KUBECONFIG line, Ctrl-C ends it. CLUSTER_FLAGS=--without-node needs no root
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- up --crds $(CLUSTER_FLAGS)
 
@@ -49,4 +56,4 @@ images: ## The three release images as archives in images/, for docker load, ctr
 	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out images
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit bench cluster cluster-clean images
+.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit bench bench-peers bench-page cluster cluster-clean images

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::{agents, contend, in_process, over_http, record};
+use crate::page::{self, Records};
+use crate::{agents, contend, floors, in_process, over_http, record};
 
 /// tagalong and its peers at the same work, side by side.
 #[derive(Debug, clap::Parser)]
@@ -19,6 +20,10 @@ enum Command {
     OverHttp,
     /// vmagent and Prometheus: docs/benchmarks/agents.json
     Agents,
+    /// docs/benchmarks.md and its plots, from the records
+    Page,
+    /// The promised figures as JSON lines, from the records
+    Floors,
     /// One contender, for the others of these commands
     #[command(hide = true)]
     Contend(contend::Flags),
@@ -33,6 +38,11 @@ pub fn run(cli: Cli) -> io::Result<bool> {
         Command::InProcess => record::write("in-process.json", &in_process::run()?)?,
         Command::OverHttp => record::write("over-http.json", &over_http::run()?)?,
         Command::Agents => record::write("agents.json", &agents::run()?)?,
+        Command::Page => {
+            let docs = record::directory().join("..");
+            page::write(&Records::read()?, &docs)?;
+        }
+        Command::Floors => return floors::print(&Records::read()?),
         Command::Contend(flags) => contend::run(&flags)?,
     }
     Ok(true)

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use tagalong_kong::CaptureKong;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use crate::process::{Process, pin_self, pinned};
 use crate::programs::EXPFMT;
 use crate::record::{Cell, Judged, Judgement, OverHttp, ROUNDS, Round};
 use crate::say;
-use crate::scrape::{Coding, Scraped, body, scrape};
+use crate::scrape::{Coding, Scraped, Scraper};
 use crate::stats::percentile;
 use crate::work::Work;
 
@@ -146,6 +147,10 @@ fn servers(work: &Work) -> io::Result<Vec<Server>> {
     Ok(vec![copy, tagalong, expfmt])
 }
 
+fn body(address: SocketAddr, coding: Coding) -> io::Result<Vec<u8>> {
+    Scraper::connect(address, coding)?.body()
+}
+
 fn kong(body: bytes::Bytes) -> io::Result<CaptureKong> {
     let kong = CaptureKong::builder().body(body).start_now();
     kong.map_err(io::Error::other)
@@ -180,15 +185,20 @@ pub(crate) fn judgement(body: &[u8], expected: &[Sample]) -> Judgement {
 
 fn measure(server: &mut Server, coding: Coding, scrapers: usize) -> io::Result<Round> {
     server.process.check()?;
-    let probe = scrape(server.address, coding)?;
+    let probe = Scraper::connect(server.address, coding)?.scrape()?;
+    // The sidecar admits 64 connections, and the one that just closed may still be among them.
+    thread::sleep(Duration::from_millis(20));
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "between 1 and 200"
     )]
     let each = (AIM / (probe.whole * scrapers as f64)).clamp(1.0, 200.0) as usize;
+    let mut connected = (0..scrapers)
+        .map(|_| Scraper::connect(server.address, coding))
+        .collect::<io::Result<Vec<_>>>()?;
     let (before, began) = (server.process.cpu_seconds()?, Instant::now());
-    let scraped = together(scrapers, each, || scrape(server.address, coding))?;
+    let scraped = together(&mut connected, each)?;
     let wall_seconds = began.elapsed().as_secs_f64();
     let cpu_seconds = server.process.cpu_seconds()? - before;
     let of = |value: fn(&Scraped) -> f64| {
@@ -205,18 +215,19 @@ fn measure(server: &mut Server, coding: Coding, scrapers: usize) -> io::Result<R
     })
 }
 
-fn together(
-    count: usize,
-    each: usize,
-    job: impl Fn() -> io::Result<Scraped> + Sync,
-) -> io::Result<Vec<Scraped>> {
-    let barrier = Barrier::new(count);
-    let one = || {
+fn together(scrapers: &mut [Scraper], each: usize) -> io::Result<Vec<Scraped>> {
+    let barrier = Barrier::new(scrapers.len());
+    let one = |scraper: &mut Scraper| {
         barrier.wait();
-        (0..each).map(|_| job()).collect::<io::Result<Vec<_>>>()
+        (0..each)
+            .map(|_| scraper.scrape())
+            .collect::<io::Result<Vec<_>>>()
     };
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..count).map(|_| scope.spawn(one)).collect();
+        let threads: Vec<_> = scrapers
+            .iter_mut()
+            .map(|scraper| scope.spawn(|| one(scraper)))
+            .collect();
         let mut all = Vec::new();
         for thread in threads {
             let panicked = |_| Err(io::Error::other("a scraper panicked"));

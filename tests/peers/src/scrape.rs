@@ -37,66 +37,85 @@ pub struct Scraped {
     pub wire_bytes: usize,
 }
 
-/// Scrapes and throws the body away.
-///
-/// # Errors
-/// The answer is none, not 200, or not complete.
-pub fn scrape(address: SocketAddr, coding: Coding) -> io::Result<Scraped> {
-    get(address, coding, |_| {})
+/// One scraper, with one connection that it keeps, as Prometheus does.
+pub struct Scraper {
+    tcp: TcpStream,
+    coding: Coding,
+    buffer: Vec<u8>,
 }
 
-/// Scrapes and keeps the body, decoded.
-///
-/// # Errors
-/// As [`scrape`].
-pub fn body(address: SocketAddr, coding: Coding) -> io::Result<Vec<u8>> {
-    let mut answer = Vec::new();
-    get(address, coding, |bytes| answer.extend_from_slice(bytes))?;
-    let body = unchunk(&answer)?;
-    if coding == Coding::Identity {
-        return Ok(body);
+impl Scraper {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Nothing listens there.
+    pub fn connect(address: SocketAddr, coding: Coding) -> io::Result<Self> {
+        let tcp = TcpStream::connect(address)?;
+        tcp.set_nodelay(true)?;
+        Ok(Self {
+            tcp,
+            coding,
+            buffer: vec![0; 256 * 1024],
+        })
     }
-    let mut text = Vec::new();
-    MultiGzDecoder::new(body.as_slice()).read_to_end(&mut text)?;
-    Ok(text)
-}
 
-fn get(address: SocketAddr, coding: Coding, mut keep: impl FnMut(&[u8])) -> io::Result<Scraped> {
-    let began = Instant::now();
-    let mut tcp = TcpStream::connect(address)?;
-    tcp.set_nodelay(true)?;
-    let name = coding.name();
-    tcp.write_all(format!("GET /metrics HTTP/1.1\r\nHost: pod\r\nAccept-Encoding: {name}\r\nX-Prometheus-Scrape-Timeout-Seconds: 120\r\nConnection: close\r\n\r\n").as_bytes())?;
-    let mut buffer = vec![0; 256 * 1024];
-    let (mut wire_bytes, mut first_byte, mut head, mut tail) = (0, None, Vec::new(), Vec::new());
-    loop {
-        let read = tcp.read(&mut buffer)?;
-        if read == 0 {
-            break;
+    /// Scrapes and throws the body away.
+    ///
+    /// # Errors
+    /// The answer is none, not 200, or not complete.
+    pub fn scrape(&mut self) -> io::Result<Scraped> {
+        self.get(|_| {})
+    }
+
+    /// Scrapes and keeps the body, decoded.
+    ///
+    /// # Errors
+    /// As [`scrape`](Self::scrape).
+    pub fn body(&mut self) -> io::Result<Vec<u8>> {
+        let mut answer = Vec::new();
+        self.get(|bytes| answer.extend_from_slice(bytes))?;
+        let body = unchunk(&answer)?;
+        if self.coding == Coding::Identity {
+            return Ok(body);
         }
-        let new = &buffer[..read];
-        wire_bytes += read;
-        if first_byte.is_none() {
-            head.extend_from_slice(new);
-            if find(&head, b"\r\n\r\n").is_some_and(|at| head.len() > at + 4) {
-                first_byte = Some(began.elapsed().as_secs_f64());
+        let mut text = Vec::new();
+        MultiGzDecoder::new(body.as_slice()).read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    fn get(&mut self, mut keep: impl FnMut(&[u8])) -> io::Result<Scraped> {
+        const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+        let began = Instant::now();
+        let name = self.coding.name();
+        self.tcp.write_all(format!("GET /metrics HTTP/1.1\r\nHost: pod\r\nAccept-Encoding: {name}\r\nX-Prometheus-Scrape-Timeout-Seconds: 120\r\n\r\n").as_bytes())?;
+        let (mut wire_bytes, mut first_byte, mut head, mut tail) =
+            (0, None, Vec::new(), Vec::new());
+        while tail != LAST_CHUNK {
+            let read = self.tcp.read(&mut self.buffer)?;
+            let new = &self.buffer[..read];
+            wire_bytes += read;
+            if first_byte.is_none() {
+                head.extend_from_slice(new);
+                if find(&head, b"\r\n\r\n").is_some_and(|at| head.len() > at + 4) {
+                    first_byte = Some(began.elapsed().as_secs_f64());
+                }
+            }
+            keep(new);
+            tail.extend_from_slice(&new[new.len().saturating_sub(LAST_CHUNK.len())..]);
+            tail.drain(..tail.len().saturating_sub(LAST_CHUNK.len()));
+            if read == 0 || !head.starts_with(b"HTTP/1.1 200 ") {
+                let told = String::from_utf8_lossy(&head[..head.len().min(200)]).into_owned();
+                let error = format!("no complete scrape after {wire_bytes} bytes: {told}");
+                return Err(io::Error::other(error));
             }
         }
-        keep(new);
-        tail.extend_from_slice(&new[new.len().saturating_sub(5)..]);
-        tail.drain(..tail.len().saturating_sub(5));
+        let whole = began.elapsed().as_secs_f64();
+        Ok(Scraped {
+            first_byte: first_byte.unwrap_or(whole),
+            whole,
+            wire_bytes,
+        })
     }
-    let whole = began.elapsed().as_secs_f64();
-    if !head.starts_with(b"HTTP/1.1 200 ") || tail != b"0\r\n\r\n" {
-        let told = String::from_utf8_lossy(&head[..head.len().min(200)]).into_owned();
-        let error = format!("no complete scrape from {address} after {wire_bytes} bytes: {told}");
-        return Err(io::Error::other(error));
-    }
-    Ok(Scraped {
-        first_byte: first_byte.unwrap_or(whole),
-        whole,
-        wire_bytes,
-    })
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
