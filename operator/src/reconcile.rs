@@ -6,6 +6,7 @@
 //! nobody wants any more is found by the marks that tagalong leaves on what it touches.
 
 pub mod diff;
+pub mod missed;
 pub mod observed;
 pub mod status;
 pub mod tell;
@@ -13,9 +14,11 @@ pub mod wanted;
 pub mod write;
 
 use crate::certificates::Bundle;
+use missed::Missed;
 use std::time::Duration;
 use tagalong_runtime::{Drain, Readiness};
 use tell::Teller;
+use tokio::time::Instant;
 use write::Writer;
 
 /// Events of this span are taken together: a rollout or an apply of many objects is one pass.
@@ -34,6 +37,7 @@ pub async fn run(
     drain: Drain,
 ) {
     let mut changed = writer.world.changed();
+    let mut missed = Missed::default();
     let mut failures: u32 = 0;
     loop {
         // What is not yet seen would look as if it were gone, and be taken back.
@@ -49,14 +53,14 @@ pub async fn run(
         }
         changed.mark_unchanged();
         let trust = bundle.borrow_and_update().clone();
-        let failed = pass(&writer, &mut teller, trust.as_deref()).await;
+        let (failed, next) = pass(&writer, &mut teller, &mut missed, trust.as_deref()).await;
         failures = if failed {
             failures.saturating_add(1)
         } else {
             0
         };
         let wait = match failures {
-            0 => RESYNC,
+            0 => next.map_or(RESYNC, |next| next.min(RESYNC)),
             many => RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(many - 1)),
         };
         let waited = drain.cancel(async {
@@ -72,18 +76,39 @@ pub async fn run(
     }
 }
 
-/// One pass. `true`: something failed, or has to be done again.
-async fn pass(writer: &Writer, teller: &mut Teller, trust: Option<&str>) -> bool {
-    let (plans, stages) = writer.world.look(|state| {
+/// One pass. First: something failed, or has to be done again. Second: when time itself will make
+/// another pass worth while.
+async fn pass(
+    writer: &Writer,
+    teller: &mut Teller,
+    missed: &mut Missed,
+    trust: Option<&str>,
+) -> (bool, Option<Duration>) {
+    let (plans, mut stages, found) = writer.world.look(|state| {
         let (plans, wanted) = wanted::wanted(&state.index, trust);
-        (plans, diff::due(&wanted, &state.observed))
+        let stages = diff::due(&wanted, &state.observed);
+        let found = missed.look(&state.index, &state.observed, Instant::now());
+        (plans, stages, found)
     });
     writer.metrics.passes.inc();
-    let written = writer.carry_out(stages).await;
+    writer
+        .metrics
+        .missed_pods
+        .set(i64::try_from(found.all).unwrap_or(i64::MAX));
+    if !found.touch.is_empty() {
+        tracing::info!(
+            dataplanes = found.touch.len(),
+            "bring DataPlanes through the webhook again"
+        );
+        stages.push(found.touch);
+    }
+    let mut written = writer.carry_out(stages).await;
     if written.done > 0 {
         tracing::info!(writes = written.done, "reconciled");
     }
+    written.missed = found.pods;
     let told = teller.tell(&plans, &written).await;
     // What one stage makes possible, such as letting go of an extension, the next pass does.
-    !told || written.conflicts > 0 || !written.failed.is_empty() || written.done > 0
+    let again = !told || written.conflicts > 0 || !written.failed.is_empty() || written.done > 0;
+    (again, found.next)
 }

@@ -64,6 +64,26 @@ pub fn findings(plan: &Plan, index: &Index, written: &Written) -> Vec<Finding> {
         "ConfigMap" => attached(plan).any(|dataplane| dataplane.namespace == key.namespace),
         _ => false,
     };
+    for (dataplane, pods) in &written.missed {
+        if attached(plan).any(|key| key == dataplane) {
+            let names: Vec<&str> = pods
+                .iter()
+                .take(LISTED)
+                .map(|pod| pod.name.as_ref())
+                .collect();
+            findings.push(Finding {
+                condition: Some(PROGRAMMED),
+                reason: "SidecarMissing",
+                about: Some(("DataPlane", dataplane.clone())),
+                message: format!(
+                    "{} pods of DataPlane {dataplane} run without a sidecar ({}): is tagalong's webhook there? \
+                     The DataPlane is brought through it again now and then",
+                    pods.len(),
+                    names.join(", ")
+                ),
+            });
+        }
+    }
     for ((kind, key), error) in &written.failed {
         if concerned(kind, key) {
             findings.push(Finding {

@@ -10,7 +10,7 @@ use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, P
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tagalong_crds as crds;
 use tagalong_index::{Key, MANAGED_BY, MANAGED_BY_LABEL, PROMETHEUS};
 use tagalong_runtime::lease::Writes;
@@ -40,6 +40,8 @@ pub struct Written {
     pub conflicts: usize,
     /// What failed, by the object's kind and key.
     pub failed: BTreeMap<(&'static str, Key), String>,
+    /// Pods that have gone without a sidecar for long, by DataPlane.
+    pub missed: BTreeMap<Key, BTreeSet<Key>>,
 }
 
 impl Writer {

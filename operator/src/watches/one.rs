@@ -147,3 +147,6 @@ fn readable<K: Resource, S>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,6 +149,18 @@ fn a_failed_write_shows() {
 }
 
 #[test]
+fn pods_without_a_sidecar_show() {
+    let objects = vec![extension(&[]), control_plane("cp"), dataplane()];
+    let pods = [Key::new("default", "pod")].into();
+    let written = Written {
+        missed: [(Key::new("default", "kong"), pods)].into(),
+        ..Written::default()
+    };
+    let (_, status) = said(objects, &written);
+    assert!(conditions(&status).contains(&"Programmed False SidecarMissing".to_owned()));
+}
+
+#[test]
 fn times_change_only_with_the_status_and_others_conditions_stay() {
     let mut index = Index::new(Settings::default());
     index.apply(extension(&[]));

@@ -1,0 +1,88 @@
+//! Pods that should have a sidecar and have none: the webhook was away when their DataPlane was written,
+//! or came later. They are told of, and their DataPlane is brought through the webhook again: an update
+//! that changes nothing is enough, since the API server asks its webhooks all the same.
+
+use crate::reconcile::diff::{Action, Patched};
+use crate::reconcile::observed::Observed;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tagalong_index::{INJECT_ENABLED, Index, Key};
+use tokio::time::Instant;
+
+/// A rollout may take so long before its old pods count as missed.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// One DataPlane is brought through the webhook no more often than this.
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// What was missed, and since when.
+#[derive(Debug, Default)]
+pub struct Missed {
+    since: BTreeMap<Key, Instant>,
+    touched: BTreeMap<Key, Instant>,
+}
+
+/// What is missed now.
+#[derive(Debug, Default, PartialEq)]
+pub struct Found {
+    /// Pods that run without a sidecar, by DataPlane; only those that were given their time.
+    pub pods: BTreeMap<Key, BTreeSet<Key>>,
+    /// All of them, those of a rollout included.
+    pub all: usize,
+    /// DataPlanes that are to be brought through the webhook again.
+    pub touch: Vec<Action>,
+    /// When to look again.
+    pub next: Option<Duration>,
+}
+
+impl Missed {
+    /// Looks at all marked DataPlanes of Kong's operators.
+    pub fn look(&mut self, index: &Index, observed: &Observed, now: Instant) -> Found {
+        let mut found = Found::default();
+        let mut since = BTreeMap::new();
+        for dataplane in index
+            .dataplanes()
+            .filter(|one| one.is_attached() && one.is_managed())
+        {
+            let seen = observed.dataplanes.get(&dataplane.key);
+            let Some(seen) = seen.filter(|one| one.label.as_deref() == Some(INJECT_ENABLED)) else {
+                continue;
+            };
+            let bare = index
+                .pods(&dataplane.key)
+                .filter(|pod| pod.running && !pod.terminating && !pod.is_injected());
+            let bare: BTreeSet<Key> = bare.map(|pod| pod.key.clone()).collect();
+            if bare.is_empty() {
+                continue;
+            }
+            found.all += bare.len();
+            let key = &dataplane.key;
+            let begun = self.since.get(key).copied().unwrap_or(now);
+            since.insert(key.clone(), begun);
+            let due = begun + PATIENCE;
+            let mut next = due;
+            if now >= due {
+                found.pods.insert(key.clone(), bare);
+                let again = self.touched.get(key).map(|last| *last + AGAIN);
+                if again.is_none_or(|again| now >= again) && !seen.deleting {
+                    self.touched.insert(key.clone(), now);
+                    found.touch.push(Action::Metadata {
+                        kind: Patched::DataPlane,
+                        key: key.clone(),
+                        patch: json!({"metadata": {"resourceVersion": seen.version}}),
+                    });
+                }
+                next = self.touched.get(key).map_or(now, |last| *last) + AGAIN;
+            }
+            let wait = next.saturating_duration_since(now);
+            found.next = Some(found.next.map_or(wait, |other| other.min(wait)));
+        }
+        self.touched
+            .retain(|key, last| since.contains_key(key) || now < *last + AGAIN);
+        self.since = since;
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;
