@@ -33,23 +33,25 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/published-example")
 }
 
+/// The documents in one of its files.
+pub fn documents(file: &str) -> Result<Vec<Value>, Failure> {
+    let path = folder().join(file);
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(&path).map_err(|error| named(&error))?;
+    Ok(serde_saphyr::from_multiple(&text).map_err(|error| named(&error))?)
+}
+
 /// The table that it stands for.
 pub fn table() -> Result<Table, Failure> {
-    let folder = folder();
     let mut table = Table::default();
     for file in ["gateway.yaml", "multi-backend-route.yaml"] {
-        let path = folder.join(file);
-        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|error| named(&error))?;
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(&text).map_err(|error| named(&error))?;
-        for document in documents
+        for document in documents(file)?
             .iter()
             .filter(|document| document["kind"] == "HTTPRoute")
         {
             table
                 .add(document)
-                .ok_or_else(|| named(&"an HTTPRoute without a name or rules"))?;
+                .ok_or_else(|| format!("{file}: an HTTPRoute without a name or rules"))?;
         }
     }
     Ok(table)

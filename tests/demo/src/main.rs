@@ -9,6 +9,7 @@ mod fetch;
 mod operator;
 mod pod;
 mod show;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ async fn demo(out: &mut show::Screen) -> Result<(), Failure> {
         }
         out.verdict(pod, &check::check(&table, &before, &after)?);
     }
+    out.patch(&webhook::patch()?);
     if std::env::var_os("DEMO_ONESHOT").is_some_and(|value| value != "0" && !value.is_empty()) {
         return Ok(());
     }

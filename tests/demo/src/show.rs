@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::{IsTerminal as _, Write};
 
+use serde_json::Value;
+
 use crate::check::{self, Verdict};
 use crate::example::Table;
 use crate::pod::Pod;
@@ -121,6 +123,27 @@ impl Screen {
             "{tick}  pod {}: {enriched} lines enriched, {untouched} the same byte for byte, {own} of the sidecar's own",
             pod.name
         ));
+    }
+
+    /// One line for each operation, its value cut short.
+    pub fn patch(&self, operations: &[Value]) {
+        self.line(
+            "\nHow a sidecar comes into a pod: the webhook's patch for the example's DataPlane",
+        );
+        for operation in operations {
+            let path = operation["path"].as_str().unwrap_or_default();
+            let value = operation
+                .get("value")
+                .map(Value::to_string)
+                .unwrap_or_default();
+            let short: String = value.chars().take(100).collect();
+            let more = if short.len() < value.len() { "…" } else { "" };
+            let verb = operation["op"].as_str().unwrap_or_default();
+            self.line(&format!(
+                "  {verb} {path}  {}",
+                self.paint(DIM, &format!("{short}{more}"))
+            ));
+        }
     }
 
     pub fn invite(&self, pods: &[Pod]) {
