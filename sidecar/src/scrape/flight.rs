@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -99,6 +100,8 @@ struct Passenger {
     gzip: bool,
     writer: Arc<Writer>,
     patience: Patience,
+    /// Whether it was full when the flight last waited for room.
+    full: bool,
     lifeline: Arc<Lifeline>,
 }
 
@@ -118,6 +121,7 @@ impl<U: Upstream> Flight<U> {
                     gzip: seat.want.gzip,
                     writer: Arc::new(writer),
                     patience: Patience::new(),
+                    full: false,
                     lifeline: seat.lifeline,
                 });
             }
@@ -239,8 +243,7 @@ impl<U: Upstream> Flight<U> {
             if self.sides.is_empty() {
                 return false;
             }
-            let full = self.readers().filter(|reader| reader.writer.is_full());
-            let Some(patience) = full.map(|reader| reader.patience.left()).min() else {
+            let Some(patience) = self.least_patience() else {
                 return true;
             };
             let held_up =
@@ -257,11 +260,25 @@ impl<U: Upstream> Flight<U> {
         }
     }
 
-    /// Charges those who are still full for the time since `began`, and cuts off who has none left.
+    /// Marks those who are full, and tells how long the first of them may stay so; none if nobody is.
+    fn least_patience(&mut self) -> Option<Duration> {
+        let mut least = None;
+        for reader in self.sides.iter_mut().flat_map(|side| &mut side.readers) {
+            reader.full = reader.writer.is_full();
+            if reader.full {
+                let left = reader.patience.left();
+                least = Some(least.map_or(left, |least: Duration| least.min(left)));
+            }
+        }
+        least
+    }
+
+    /// Charges those who were marked for the time since `began`, whether they took something at last or not, and cuts off
+    /// who has none left.
     fn charge(&mut self, began: Instant) {
         let time = Instant::now().saturating_duration_since(began);
         for reader in self.sides.iter_mut().flat_map(|side| &mut side.readers) {
-            if !reader.writer.is_full() {
+            if !reader.full {
                 continue;
             }
             reader.patience.spend(time);

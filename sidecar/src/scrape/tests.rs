@@ -101,9 +101,8 @@ async fn read(mut reader: Reader) -> Result<usize, Broken> {
 fn comments(count: usize, length: usize) -> Vec<Step> {
     let mut line = vec![b'#'; length];
     line[length - 1] = b'\n';
-    (0..count)
-        .map(|_| Step::Data(Bytes::from(line.clone())))
-        .collect()
+    let line = Bytes::from(line);
+    (0..count).map(|_| Step::Data(line.clone())).collect()
 }
 
 #[tokio::test]
@@ -170,6 +169,33 @@ async fn who_stands_still_is_cut_off_when_patience_ends_and_not_before() {
     tokio::time::timeout(Duration::ZERO, line.ended())
         .await
         .expect("its connection is to be closed");
+}
+
+/// Reads, and takes so long for each MiB.
+async fn read_slowly(mut reader: Reader, mebibyte: Duration) -> Result<usize, Broken> {
+    let mut length = 0;
+    while let Some(bytes) = next(&mut reader).await {
+        let bytes = bytes?.len();
+        length += bytes;
+        tokio::time::sleep(mebibyte.mul_f64(bytes as f64 / f64::from(1 << 20))).await;
+    }
+    Ok(length)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_keeps_the_pace_gets_everything_however_fast_the_others_are() {
+    let (scraper, _) = scraper(|_| Ok(comments(300, 1 << 20)));
+    let (fast, steady, slow) = tokio::join!(ask(&scraper), ask(&scraper), ask(&scraper));
+    let began = Instant::now();
+    let (fast, steady, slow) = tokio::join!(
+        read(fast.expect("a body")),
+        // 50 MiB/s and 10 MiB/s, where `PACE` is 32.
+        read_slowly(steady.expect("a body"), Duration::from_millis(20)),
+        read_slowly(slow.expect("a body"), Duration::from_millis(100)),
+    );
+    assert!(fast.is_ok() && fast == steady, "{fast:?} {steady:?}");
+    assert_eq!(slow, Err(Broken::TooSlow));
+    assert!(began.elapsed() > PATIENCE * 5);
 }
 
 #[tokio::test(start_paused = true)]
