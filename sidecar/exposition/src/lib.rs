@@ -4,6 +4,7 @@ mod escape;
 mod family;
 mod grammar;
 mod held;
+pub mod merge;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
 mod opening;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::{Keep, Options, Stats};
 
 /// A line as a list of labels: name, where the name starts, and the value as it is escaped.
-type Labels<'a> = Vec<(&'a [u8], usize, &'a [u8])>;
+pub(crate) type Labels<'a> = Vec<(&'a [u8], usize, &'a [u8])>;
 
 /// Kong's names and the Kubernetes Services (namespace, name) they stand for.
 #[derive(Clone, Debug, Default)]
@@ -148,7 +148,7 @@ fn look_up<'a>(
     known.get(&name).filter(|_| escape(&name) == escaped)
 }
 
-fn escape(value: &str) -> String {
+pub(crate) fn escape(value: &str) -> String {
     value
         .replace('\\', r"\\")
         .replace('"', r#"\""#)
@@ -156,13 +156,13 @@ fn escape(value: &str) -> String {
 }
 
 /// A reader that takes one thing after the other from the front of a line.
-struct Input<'a> {
-    line: &'a [u8],
-    at: usize,
+pub(crate) struct Input<'a> {
+    pub line: &'a [u8],
+    pub at: usize,
 }
 
 impl<'a> Input<'a> {
-    fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.line.get(self.at).copied()
     }
 
@@ -174,17 +174,17 @@ impl<'a> Input<'a> {
         &self.line[start..self.at]
     }
 
-    fn blanks(&mut self) -> bool {
+    pub(crate) fn blanks(&mut self) -> bool {
         !self
             .take_while(|byte| byte == b' ' || byte == b'\t')
             .is_empty()
     }
 
-    fn take(&mut self, byte: u8) -> Option<()> {
+    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
         (self.peek() == Some(byte)).then(|| self.at += 1)
     }
 
-    fn name(&mut self, colon: bool) -> Option<&'a [u8]> {
+    pub(crate) fn name(&mut self, colon: bool) -> Option<&'a [u8]> {
         let first = self.peek()?;
         let part =
             |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (colon && byte == b':');
@@ -192,7 +192,7 @@ impl<'a> Input<'a> {
     }
 
     /// A quoted value. `Err` if the line ends in it.
-    fn quoted(&mut self) -> Option<Result<&'a [u8], ()>> {
+    pub(crate) fn quoted(&mut self) -> Option<Result<&'a [u8], ()>> {
         self.take(b'"')?;
         let start = self.at;
         loop {
@@ -208,7 +208,7 @@ impl<'a> Input<'a> {
     }
 
     /// The labels behind an opening brace. `Err` if the line ends in a value.
-    fn labels(&mut self) -> Option<Result<Labels<'a>, ()>> {
+    pub(crate) fn labels(&mut self) -> Option<Result<Labels<'a>, ()>> {
         let mut labels = Vec::new();
         loop {
             self.blanks();
@@ -233,7 +233,7 @@ impl<'a> Input<'a> {
     }
 
     /// What is not blank.
-    fn word(&mut self) -> &'a [u8] {
+    pub(crate) fn word(&mut self) -> &'a [u8] {
         self.take_while(|byte| byte != b' ' && byte != b'\t')
     }
 }
@@ -275,7 +275,7 @@ fn sample(line: &[u8]) -> Option<(&[u8], Labels<'_>)> {
 }
 
 /// Whether the text, which starts as a line does, ends inside of a label's value.
-fn ends_in_value(text: &[u8]) -> bool {
+pub(crate) fn ends_in_value(text: &[u8]) -> bool {
     let mut input = Input { line: text, at: 0 };
     input.blanks();
     if input.name(true).is_none() {
@@ -285,7 +285,7 @@ fn ends_in_value(text: &[u8]) -> bool {
     input.take(b'{').is_some() && matches!(input.labels(), Some(Err(())))
 }
 
-fn number(word: &[u8], special: bool) -> bool {
+pub(crate) fn number(word: &[u8], special: bool) -> bool {
     let Ok(word) = std::str::from_utf8(word) else {
         return false;
     };
@@ -307,7 +307,7 @@ fn number(word: &[u8], special: bool) -> bool {
     !lower.contains('n') && word.parse::<f64>().is_ok()
 }
 
-fn metadata(line: &[u8]) -> Option<(String, &[u8])> {
+pub(crate) fn metadata(line: &[u8]) -> Option<(String, &[u8])> {
     let mut input = Input { line, at: 0 };
     input.blanks();
     input.take(b'#')?;

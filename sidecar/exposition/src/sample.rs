@@ -361,7 +361,7 @@ fn exemplar_labels(block: &[u8], mut i: usize) -> Option<usize> {
 
 /// How many bytes `a` and `b` have in common from their start.
 #[inline]
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let mut same = 0;
     for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
         let differ = u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);

@@ -12,7 +12,7 @@ use crate::naive::{self, Table};
 use crate::{LabelTable, Options};
 
 /// Name and text of each capture, unzipped, those of raw HTTP with headers and chunk sizes as they are.
-pub(super) fn captures() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn captures() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/kong-metrics");
     let mut captures = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

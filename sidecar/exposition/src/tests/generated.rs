@@ -137,7 +137,7 @@ fn histogram() -> impl Strategy<Value = String> {
     })
 }
 
-fn lines() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn lines() -> impl Strategy<Value = Vec<u8>> {
     let other = pick(&[
         "",
         " ",

@@ -1,7 +1,7 @@
 //! The rewriter against the naive one, for real and for generated input.
 
-mod captures;
-mod generated;
+pub(crate) mod captures;
+pub(crate) mod generated;
 mod judge;
 
 use crate::naive::{self, Table};
@@ -37,7 +37,7 @@ fn rewrite<'a>(
 }
 
 /// Cuts `text` into pieces of these lengths, over and over.
-fn cut<'a>(text: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn cut<'a>(text: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = text;
     let mut lengths = lengths.iter().copied().cycle();
     std::iter::from_fn(move || {

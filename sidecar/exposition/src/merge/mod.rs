@@ -1,0 +1,36 @@
+//! Many expositions made one.
+//!
+//! Each [`Source`] is read as it streams in, in text format 0.0.4, and held as what is new in each of its lines, some
+//! sixth of its size. A [`Merger`] brings the sources together family by family, and [`Merged`] writes them out.
+//!
+//! Whatever the sources send, the result is one that a strict reader accepts:
+//!
+//! - A family stands in one place, with one HELP and one TYPE in front, also if a source brought it twice. Families come
+//!   in the order in which they were first seen, and in each the sources in the order in which they were added.
+//! - The first source that declares a type decides. Another source's family of another type is left out, and so
+//!   is a family whose name is that of a histogram's or summary's part, as `x_sum` beside a histogram `x`. Both are counted.
+//! - A line that text format 0.0.4 does not allow is left out and counted, as is a sample that a family of its type cannot
+//!   have. A line feed inside of a value breaks all lines that the value is on.
+//! - A series that one source sends twice is written once, the first time. What series a sample is of does not depend on
+//!   the order of its labels, or on labels without a value. Two sources never share a series, because their labels in front
+//!   differ; a source whose labels do not is refused.
+//! - The labels of the source stand in front of those of the sample, escaped. A sample that already has a label of such
+//!   a name is left out and counted.
+//! - Lines are written without needless blanks, and with braces in any case. Comments that are no metadata, units and
+//!   blank lines are not kept.
+
+mod delta;
+mod kind;
+#[cfg(any(test, feature = "naive"))]
+pub mod naive;
+mod output;
+mod series;
+mod source;
+mod stats;
+
+pub use output::{Format, Merged, Merger};
+pub use source::Source;
+pub use stats::{MergeStats, SourceStats};
+
+#[cfg(test)]
+mod tests;

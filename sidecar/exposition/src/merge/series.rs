@@ -1,0 +1,270 @@
+//! One line as the text format 0.0.4 wants it, strictly, and what series it is of.
+//!
+//! What `promtool` and Go's `expfmt` refuse is refused here: an unknown escape, a value that is not UTF-8, a label twice, a
+//! label called `__name__`, a timestamp that is not a whole number, an exemplar.
+
+use std::hash::BuildHasher as _;
+use std::ops::Range;
+
+use foldhash::fast::RandomState;
+
+use crate::grammar::{at, blanks, label_name, metric_name, value};
+use crate::swar::{equal, first, word};
+
+/// Why a line is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bad {
+    /// It is no sample.
+    Unparsed,
+    /// It has one of the labels that are to be put in front.
+    Labelled,
+}
+
+/// A label of the line: its name, its value without the quotes, and the hash of the series up to it.
+#[derive(Clone, Debug)]
+struct Label {
+    name: Range<usize>,
+    value: Range<usize>,
+    before: u64,
+}
+
+/// Reads lines, each from where it begins to differ from the one before.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    labels: Vec<Label>,
+    name_end: usize,
+    pub canonical: bool,
+    number: Range<usize>,
+    timestamp: Option<Range<usize>>,
+    state: RandomState,
+}
+
+impl Reader {
+    /// Forgets the line before.
+    pub(super) fn forget(&mut self) {
+        self.labels.clear();
+    }
+
+    /// Reads a line with its line feed, which has the first `shared` bytes in common with the last one that was read
+    /// without an error and was canonical. Returns a hash of its series, in which the order of labels does not count.
+    pub(super) fn read(
+        &mut self,
+        line: &[u8],
+        shared: usize,
+        front: &[Box<[u8]>],
+    ) -> Result<u64, Bad> {
+        let result = self.parse(line, shared, front);
+        if result.is_err() {
+            self.forget();
+        }
+        result
+    }
+
+    fn parse(&mut self, line: &[u8], shared: usize, front: &[Box<[u8]>]) -> Result<u64, Bad> {
+        let keep = self
+            .labels
+            .iter()
+            .rposition(|label| label.name.start <= shared);
+        let (mut i, mut hash) = match keep.and_then(|keep| Some((keep, self.labels.get(keep)?))) {
+            Some((keep, label)) => {
+                let from = (label.name.start, label.before);
+                self.labels.truncate(keep);
+                (self.skip(line, from.0), from.1)
+            }
+            None => {
+                self.labels.clear();
+                self.canonical = true;
+                let end = metric_name(line, blanks(line, 0)).ok_or(Bad::Unparsed)?;
+                self.canonical = blanks(line, 0) == 0;
+                self.name_end = end;
+                let hash = self
+                    .state
+                    .hash_one(line.get(..end).unwrap_or_default().trim_ascii_start());
+                let next = blanks(line, end);
+                if at(line, next) != b'{' {
+                    self.canonical = false;
+                    return if next > end {
+                        self.number(line, next).map(|()| hash)
+                    } else {
+                        Err(Bad::Unparsed)
+                    };
+                }
+                self.canonical &= next == end;
+                (self.skip(line, next + 1), hash)
+            }
+        };
+        // ASCII is UTF-8, and what stands before `i` was looked at with the line before.
+        if std::str::from_utf8(line.get(i..).unwrap_or_default()).is_err() {
+            return Err(Bad::Unparsed);
+        }
+        // Whether the line is a sample at all is not known before its end.
+        let mut labelled = false;
+        while at(line, i) != b'}' {
+            let name = i..label_name(line, i).ok_or(Bad::Unparsed)?;
+            let equals = self.skip(line, name.end);
+            let quote = self.skip(line, equals + 1);
+            if at(line, equals) != b'=' || at(line, quote) != b'"' {
+                return Err(Bad::Unparsed);
+            }
+            let value = quote + 1..strict_value_end(line, quote + 1).ok_or(Bad::Unparsed)?;
+            let text = line.get(name.clone()).unwrap_or_default();
+            if text == b"__name__"
+                || self
+                    .labels
+                    .iter()
+                    .any(|label| line.get(label.name.clone()) == Some(text))
+            {
+                return Err(Bad::Unparsed);
+            }
+            if front.iter().any(|label| **label == *text) {
+                labelled = true;
+            }
+            let before = hash;
+            // A label without a value is no label.
+            if !value.is_empty() {
+                let value = line.get(value.clone()).unwrap_or_default();
+                hash = hash.wrapping_add(self.state.hash_one((text, value)));
+            }
+            let end = value.end + 1;
+            self.labels.push(Label {
+                name,
+                value,
+                before,
+            });
+            i = self.skip(line, end);
+            match at(line, i) {
+                b',' => {
+                    i = self.skip(line, i + 1);
+                    self.canonical &= at(line, i) != b'}';
+                }
+                b'}' => {}
+                _ => return Err(Bad::Unparsed),
+            }
+        }
+        let next = blanks(line, i + 1);
+        self.canonical &= next == i + 2 && at(line, i + 1) == b' ';
+        self.number(line, next)?;
+        if labelled {
+            Err(Bad::Labelled)
+        } else {
+            Ok(hash)
+        }
+    }
+
+    /// Skips blanks, which a canonical line does not have here.
+    #[inline]
+    fn skip(&mut self, line: &[u8], i: usize) -> usize {
+        let next = blanks(line, i);
+        self.canonical &= next == i;
+        next
+    }
+
+    /// Reads the number and the timestamp.
+    #[inline]
+    fn number(&mut self, line: &[u8], i: usize) -> Result<(), Bad> {
+        let end = value(line, i).ok_or(Bad::Unparsed)?;
+        self.number = i..end;
+        self.timestamp = None;
+        if at(line, end) == b'\n' {
+            return Ok(());
+        }
+        let next = blanks(line, end);
+        let last = match at(line, next) {
+            b'\n' => next,
+            _ if next == end => return Err(Bad::Unparsed),
+            _ => {
+                let last = next
+                    + line
+                        .get(next..)
+                        .unwrap_or_default()
+                        .iter()
+                        .take_while(|b| b" \t\n".iter().all(|x| x != *b))
+                        .count();
+                let text = line
+                    .get(next..last)
+                    .and_then(|text| std::str::from_utf8(text).ok());
+                if text.and_then(|text| text.parse::<i64>().ok()).is_none()
+                    || at(line, next) == b'+'
+                {
+                    return Err(Bad::Unparsed);
+                }
+                self.timestamp = Some(next..last);
+                blanks(line, last)
+            }
+        };
+        self.canonical &= last == end
+            || (next == end + 1
+                && at(line, end) == b' '
+                && self.timestamp.as_ref().is_some_and(|t| t.end == last));
+        if at(line, last) == b'\n' {
+            Ok(())
+        } else {
+            Err(Bad::Unparsed)
+        }
+    }
+
+    /// Where the metric's name ends, if the line is canonical.
+    pub(super) fn name<'l>(&self, line: &'l [u8]) -> &'l [u8] {
+        line.get(..self.name_end)
+            .unwrap_or_default()
+            .trim_ascii_start()
+    }
+
+    /// Whether the line has a timestamp.
+    pub(super) fn timed(&self) -> bool {
+        self.timestamp.is_some()
+    }
+
+    /// Whether the line has a label of this name whose value is a number.
+    pub(super) fn has_number(&self, line: &[u8], name: &[u8]) -> bool {
+        let label = self
+            .labels
+            .iter()
+            .rfind(|label| line.get(label.name.clone()) == Some(name));
+        label.is_some_and(|label| value(line, label.value.start) == Some(label.value.end))
+    }
+
+    /// Writes the line as every writer of the format would: no blank too many, and braces in any case.
+    pub(super) fn canonical_into(&self, line: &[u8], out: &mut Vec<u8>) {
+        let text = |range: &Range<usize>| line.get(range.clone()).unwrap_or_default();
+        out.extend_from_slice(self.name(line));
+        out.push(b'{');
+        for (i, label) in self.labels.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(text(&label.name));
+            out.extend_from_slice(b"=\"");
+            out.extend_from_slice(text(&label.value));
+            out.push(b'"');
+        }
+        out.extend_from_slice(b"} ");
+        out.extend_from_slice(text(&self.number));
+        if let Some(timestamp) = &self.timestamp {
+            out.push(b' ');
+            out.extend_from_slice(text(timestamp));
+        }
+        out.push(b'\n');
+    }
+}
+
+/// The index of a value's closing quote, if all its escapes are known ones.
+#[inline]
+fn strict_value_end(line: &[u8], mut i: usize) -> Option<usize> {
+    loop {
+        while let Some(word) = word(line, i) {
+            if let Some(len) = first(equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n')) {
+                i += len;
+                break;
+            }
+            i += 8;
+        }
+        match at(line, i) {
+            b'"' => return Some(i),
+            b'\n' => return None,
+            b'\\' if matches!(at(line, i + 1), b'\\' | b'"' | b'n') => i += 2,
+            b'\\' => return None,
+            _ => i += 1,
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! One source's exposition, read as it streams in and kept small.
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashTable};
+use memchr::memchr;
+
+use super::delta;
+use super::kind::{Kind, Needs, composed_owner};
+use super::series::{Bad, Reader};
+use super::stats::SourceStats;
+use crate::escape::label_into;
+use crate::family::{self, Metadata};
+use crate::grammar::{at, blanks};
+use crate::quotes::Quotes;
+use crate::sample::common_prefix;
+
+/// One family of a source.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    pub name: Box<[u8]>,
+    pub kind: Option<Kind>,
+    pub help: Option<Box<[u8]>>,
+    /// The samples, encoded by [`delta`].
+    pub lines: Vec<u8>,
+    pub samples: u64,
+    /// Whether any sample has a timestamp.
+    pub timed: bool,
+}
+
+/// Where a sample of some name goes.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    block: usize,
+    needs: Needs,
+}
+
+/// What one source sends, on its way into a [`Merger`](super::Merger). Sources are read independently of each other.
+///
+/// A source that breaks off is dropped, so that it costs its own samples and no others.
+///
+/// ```
+/// use tagalong_exposition::merge::Source;
+///
+/// let mut source = Source::new(&[("dataplane_pod", "kong-1")], 64 * 1024);
+/// source.push(b"# TYPE up gauge\nup 1\nup");
+/// source.push(b" 1\n");
+/// source.finish();
+/// assert_eq!((source.stats().samples, source.stats().duplicates), (1, 1));
+/// ```
+#[derive(Debug)]
+pub struct Source {
+    pub(super) labels: Vec<u8>,
+    pub(super) blocks: Vec<Block>,
+    front: Vec<Box<[u8]>>,
+    max_line: usize,
+    stats: SourceStats,
+    names: HashMap<Box<[u8]>, Option<Slot>, RandomState>,
+    declared: HashMap<Box<[u8]>, usize, RandomState>,
+    seen: HashTable<u64>,
+    reader: Reader,
+    /// The sample that was kept last, as it is encoded, and where.
+    last: Vec<u8>,
+    slot: Option<Slot>,
+    name_len: usize,
+    carry: Vec<u8>,
+    /// The line that is just passing is over-long; its quotes so far.
+    dropping: Option<Quotes>,
+    /// The last line ended inside a value.
+    open: Option<Quotes>,
+}
+
+impl Source {
+    /// A source each of whose samples gets `labels` (names, and values that are not escaped yet) in front. Lines that are longer
+    /// than `max_line` bytes are left out.
+    #[must_use]
+    pub fn new(labels: &[(&str, &str)], max_line: usize) -> Self {
+        let mut joined = Vec::new();
+        for (name, value) in labels {
+            if !joined.is_empty() {
+                joined.push(b',');
+            }
+            label_into(&mut joined, name, value);
+        }
+        Self {
+            labels: joined,
+            blocks: Vec::new(),
+            front: labels
+                .iter()
+                .map(|(name, _)| name.as_bytes().into())
+                .collect(),
+            max_line,
+            stats: SourceStats::default(),
+            names: HashMap::default(),
+            declared: HashMap::default(),
+            seen: HashTable::new(),
+            reader: Reader::default(),
+            last: Vec::new(),
+            slot: None,
+            name_len: 0,
+            carry: Vec::new(),
+            dropping: None,
+            open: None,
+        }
+    }
+
+    /// Takes the next bytes, cut anywhere.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.stats.bytes += chunk.len() as u64;
+        let mut rest = chunk;
+        if self.dropping.is_some() || !self.carry.is_empty() {
+            let Some(end) = memchr(b'\n', rest) else {
+                return self.keep(rest);
+            };
+            let (line_end, after) = rest.split_at(end + 1);
+            rest = after;
+            self.keep(&line_end[..end]);
+            self.end_line();
+        }
+        while let Some(end) = memchr(b'\n', rest) {
+            let (line, after) = rest.split_at(end + 1);
+            self.line(line);
+            rest = after;
+        }
+        self.keep(rest);
+    }
+
+    /// The source has come to its proper end.
+    pub fn finish(&mut self) {
+        if self.dropping.is_some() || !self.carry.is_empty() {
+            self.end_line();
+        }
+        self.open = None;
+        // What is only needed to read on is let go: a merger holds many sources.
+        self.names = HashMap::default();
+        self.declared = HashMap::default();
+        self.seen = HashTable::new();
+        self.carry = Vec::new();
+        self.blocks.retain(|block| block.samples > 0);
+        for block in &mut self.blocks {
+            block.lines.shrink_to_fit();
+        }
+    }
+
+    /// What has been read so far.
+    #[must_use]
+    pub fn stats(&self) -> SourceStats {
+        self.stats
+    }
+
+    /// How many bytes the source's samples take.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.blocks.iter().map(|block| block.lines.capacity()).sum()
+    }
+
+    /// Takes a piece of a line that holds no line feed.
+    fn keep(&mut self, piece: &[u8]) {
+        if self.dropping.is_none() && self.carry.len() + piece.len() > self.max_line {
+            let mut quotes = self.open.take().unwrap_or_default();
+            quotes.feed(&self.carry);
+            self.dropping = Some(quotes);
+            self.carry.clear();
+        }
+        match &mut self.dropping {
+            Some(quotes) => quotes.feed(piece),
+            None => self.carry.extend_from_slice(piece),
+        }
+    }
+
+    fn end_line(&mut self) {
+        if let Some(mut quotes) = self.dropping.take() {
+            quotes.feed(b"\n");
+            self.open = quotes.open().then_some(quotes);
+            self.stats.over_long += 1;
+            return;
+        }
+        let mut line = std::mem::take(&mut self.carry);
+        line.push(b'\n');
+        self.line(&line);
+        line.clear();
+        self.carry = line;
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        if line.len() > self.max_line.saturating_add(1) {
+            self.stats.over_long += 1;
+            return self.quotes(line);
+        }
+        if self.open.is_some() {
+            self.stats.unparsed += 1;
+            return self.quotes(line);
+        }
+        match at(line, blanks(line, 0)) {
+            b'\n' => {}
+            b'#' => self.comment(line),
+            _ => self.sample(line),
+        }
+    }
+
+    fn quotes(&mut self, line: &[u8]) {
+        let mut quotes = self.open.take().unwrap_or_default();
+        quotes.feed(line);
+        self.open = quotes.open().then_some(quotes);
+    }
+
+    fn sample(&mut self, line: &[u8]) {
+        let shared = common_prefix(&self.last, line);
+        let hash = match self.reader.read(line, shared, &self.front) {
+            Ok(hash) => hash,
+            Err(Bad::Labelled) => return self.stats.labelled += 1,
+            Err(Bad::Unparsed) => {
+                self.stats.unparsed += 1;
+                return self.quotes(line);
+            }
+        };
+        let name = self.reader.name(line);
+        let slot = match self.slot {
+            // The brace stood in the line before, too.
+            Some(slot)
+                if self.reader.canonical
+                    && shared > self.name_len
+                    && name.len() == self.name_len =>
+            {
+                Some(slot)
+            }
+            _ => self.slot_of(name),
+        };
+        let Some(slot) = slot.filter(|slot| self.fits(line, slot.needs)) else {
+            // The next line differs from one that was not kept.
+            self.reader.forget();
+            return self.stats.misplaced += 1;
+        };
+        if let hashbrown::hash_table::Entry::Vacant(vacant) =
+            self.seen.entry(hash, |seen| *seen == hash, |seen| *seen)
+        {
+            vacant.insert(hash);
+        } else {
+            self.reader.forget();
+            return self.stats.duplicates += 1;
+        }
+        let same_block = self.slot.is_some_and(|last| last.block == slot.block);
+        self.slot = Some(slot);
+        let Some(block) = self.blocks.get_mut(slot.block) else {
+            return;
+        };
+        self.stats.samples += 1;
+        block.samples += 1;
+        block.timed |= self.reader.timed();
+        if self.reader.canonical {
+            self.name_len = self.reader.name(line).len();
+            delta::encode(&mut block.lines, if same_block { shared } else { 0 }, line);
+            self.last.truncate(shared);
+            self.last
+                .extend_from_slice(line.get(shared..).unwrap_or_default());
+        } else {
+            self.last.clear();
+            self.reader.canonical_into(line, &mut self.last);
+            self.name_len = self.reader.name(line).len();
+            delta::encode(&mut block.lines, 0, &self.last);
+            self.reader.forget();
+        }
+    }
+
+    fn fits(&self, line: &[u8], needs: Needs) -> bool {
+        match needs {
+            Needs::Nothing => true,
+            Needs::Le => self.reader.has_number(line, b"le"),
+            Needs::Quantile => self.reader.has_number(line, b"quantile"),
+        }
+    }
+
+    /// Where samples of this name go: to the family of this name if it is declared, else to the composed one that has it
+    /// for a part, else to one of its own.
+    fn slot_of(&mut self, name: &[u8]) -> Option<Slot> {
+        if let Some(slot) = self.names.get(name) {
+            return *slot;
+        }
+        let kind_of = |name: &[u8]| self.blocks.get(*self.declared.get(name)?)?.kind;
+        let slot = match (kind_of(name), composed_owner(name, kind_of)) {
+            (Some(Kind::Histogram), _) => None,
+            (Some(Kind::Summary), _) => Some((name, Needs::Quantile)),
+            (None, Some(composed)) => Some(composed),
+            _ => Some((name, Needs::Nothing)),
+        };
+        let slot = slot.map(|(family, needs)| Slot {
+            block: self.block(family),
+            needs,
+        });
+        self.names.insert(name.into(), slot);
+        slot
+    }
+
+    /// The family of this name, new or not.
+    fn block(&mut self, name: &[u8]) -> usize {
+        if let Some(block) = self.declared.get(name) {
+            return *block;
+        }
+        let block = self.blocks.len();
+        self.blocks.push(Block {
+            name: name.into(),
+            ..Block::default()
+        });
+        self.declared.insert(name.into(), block);
+        block
+    }
+
+    fn comment(&mut self, line: &[u8]) {
+        let Some((metadata, name)) = family::metadata(line) else {
+            return;
+        };
+        let after = name.as_ptr().addr() - line.as_ptr().addr() + name.len();
+        let text = line.get(after..).unwrap_or_default();
+        let block = self.block(name);
+        let Some(block) = self.blocks.get_mut(block) else {
+            return;
+        };
+        match metadata {
+            Metadata::Help => {
+                let text = text.strip_suffix(b"\n").unwrap_or(text);
+                let text = text
+                    .get(blanks(text, 0).min(text.len())..)
+                    .unwrap_or_default();
+                if block.help.is_none() && !text.is_empty() {
+                    if valid_help(text) {
+                        block.help = Some(text.into());
+                    } else {
+                        self.stats.unparsed += 1;
+                    }
+                }
+            }
+            Metadata::Type => match (Kind::parse(text.trim_ascii()), block.kind) {
+                (None, _) => self.stats.unparsed += 1,
+                // Samples came first, and cannot be of that type.
+                (Some(kind), None) if kind.composed() && block.samples > 0 => {
+                    self.stats.conflicts += 1;
+                }
+                (Some(kind), None) => {
+                    block.kind = Some(kind);
+                    // Names may now belong elsewhere.
+                    self.names.clear();
+                    self.slot = None;
+                }
+                (Some(kind), Some(known)) => self.stats.conflicts += u64::from(kind != known),
+            },
+            Metadata::Unit => {}
+        }
+    }
+}
+
+/// Whether a HELP text is UTF-8 and has no escapes but those of the format.
+fn valid_help(text: &[u8]) -> bool {
+    let mut escaped = false;
+    let escapes = text.iter().all(|byte| {
+        let fine = !escaped || matches!(byte, b'\\' | b'n');
+        escaped = !escaped && *byte == b'\\';
+        fine
+    });
+    escapes && !escaped && std::str::from_utf8(text).is_ok()
+}
