@@ -20,6 +20,7 @@ mod error;
 mod fake_nodes;
 mod kubeconfig;
 mod load_balancer;
+mod monitoring;
 mod namespace;
 mod node;
 mod ports;
@@ -28,6 +29,7 @@ mod wait;
 pub use cluster::Cluster;
 pub use error::{Error, Result};
 pub use load_balancer::LoadBalancers;
+pub use monitoring::Prometheus;
 pub use namespace::Namespace;
 pub use wait::{PATIENCE, Seen, until};
 

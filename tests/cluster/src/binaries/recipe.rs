@@ -19,6 +19,10 @@ pub enum Tool {
     KubeProxy,
     /// The scheduler.
     KubeScheduler,
+    /// Kong's older operator for DataPlanes, ControlPlanes and Gateways.
+    KongGatewayOperator,
+    /// Configures Kong from HTTPRoutes and Ingresses.
+    KongIngressController,
     /// The command line.
     Kubectl,
     /// The node agent.
@@ -49,6 +53,7 @@ pub(super) struct Recipe {
 }
 
 const KUBERNETES: &str = "k8s.io/kubernetes";
+const KONG_INGRESS_CONTROLLER: &str = "github.com/kong/kubernetes-ingress-controller/v3";
 const VERSION: &[&str] = &["--version"];
 
 macro_rules! recipe {
@@ -67,7 +72,7 @@ macro_rules! recipe {
 
 impl Tool {
     /// All of them, in the order in which a cold build is shortest: what shares packages is adjacent.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::KubeScheduler,
@@ -82,6 +87,8 @@ impl Tool {
         Self::Promtool,
         Self::PrometheusAdapter,
         Self::Kwok,
+        Self::KongIngressController,
+        Self::KongGatewayOperator,
     ];
 
     /// The binary's file name.
@@ -109,6 +116,14 @@ impl Tool {
             }
             "helm.sh/helm/v3" => format!("-X helm.sh/helm/v3/internal/version.version={version}"),
             "sigs.k8s.io/kwok" => format!("-X sigs.k8s.io/kwok/pkg/consts.Version={version}"),
+            "github.com/kong/gateway-operator" => {
+                format!(
+                    "-X github.com/kong/gateway-operator/modules/manager/metadata.release={version}"
+                )
+            }
+            KONG_INGRESS_CONTROLLER => {
+                format!("-X {KONG_INGRESS_CONTROLLER}/pkg/metadata.Release={version}")
+            }
             "github.com/prometheus/prometheus" => {
                 // The Go module v0.314.0 is the release 3.14.0.
                 let minor = version.trim_start_matches("v0.").replacen("3", "3.", 1);
@@ -184,6 +199,22 @@ impl Tool {
                 "k8s.io/kubernetes/cmd/kube-scheduler",
                 VERSION,
                 10
+            ),
+            Self::KongGatewayOperator => recipe!(
+                "kong-gateway-operator",
+                "gateway-operator",
+                "github.com/kong/gateway-operator",
+                "github.com/kong/gateway-operator/cmd",
+                &["-version"],
+                150
+            ),
+            Self::KongIngressController => recipe!(
+                "kong-ingress-controller",
+                "kic",
+                KONG_INGRESS_CONTROLLER,
+                "github.com/kong/kubernetes-ingress-controller/v3/internal/cmd",
+                &["version"],
+                90
             ),
             Self::Kubectl => recipe!(
                 "kubectl",
