@@ -23,7 +23,7 @@ use scraper::{Scrape, scrape};
 use tagalong_bench::{Figure, Good, median};
 use tagalong_kong::{CaptureKong, captures};
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 21;
 const MIB: f64 = 1024.0 * 1024.0;
 
 fn main() -> io::Result<ExitCode> {
