@@ -1,5 +1,7 @@
 //! Prometheus' own checker takes each enriched capture that it takes unenriched.
 
+#![allow(clippy::expect_used, reason = "what fails here fails the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;

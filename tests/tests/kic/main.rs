@@ -1,0 +1,286 @@
+//! Kong Ingress Controller itself configures the stand-in for Kong: what it names there is what our index says.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
+
+mod objects;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tagalong_cluster::binaries::{Tool, ensured, go_module};
+use tagalong_cluster::process::Process;
+use tagalong_cluster::{Cluster, Namespace, Result};
+use tagalong_index::{Index, Key, Manifests, Settings};
+use tagalong_kong::Gateway;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OnceCell;
+
+/// Definitions in the versions that this controller was released with.
+async fn cluster() -> Result<&'static Cluster> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = Cluster::shared().await?;
+    let install = || async {
+        let mut files = Vec::new();
+        for (module, directory) in [
+            ("sigs.k8s.io/gateway-api", "config/crd/standard"),
+            (
+                "github.com/kong/kubernetes-configuration",
+                "config/crd/ingress-controller",
+            ),
+        ] {
+            let directory = go_module("kic", module)?.join(directory);
+            let entries = std::fs::read_dir(&directory).expect("the module has definitions");
+            let paths = entries.map(|entry| entry.expect("an entry").path());
+            files.extend(paths.filter(|path: &PathBuf| !path.ends_with("kustomization.yaml")));
+        }
+        cluster.install_crd_files(&files).await
+    };
+    INSTALLED.get_or_try_init(install).await?;
+    Ok(cluster)
+}
+
+/// The controller, the stand-in that it configures, and what it reads.
+struct Ground {
+    kong: Gateway,
+    controller: Process,
+    objects: Vec<Value>,
+    namespace: Namespace,
+    _directory: tempfile::TempDir,
+}
+
+impl Ground {
+    async fn start(prefix: &str, echo: u16, flags: &[&str]) -> Result<Self> {
+        let cluster = cluster().await?;
+        let namespace = cluster.namespace(prefix).await?;
+        let name = namespace.name();
+        let kong = Gateway::start(&tagalong_kong::Settings::default()).expect("a gateway");
+        let mut objects = objects::gateway(name, kong.proxy().expect("a proxy").port());
+        objects.extend(objects::all(echo));
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+        cluster
+            .kubectl(&["apply", "-n", name, "-f", "-"], &list)
+            .await?;
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut command = cluster
+            .ground()
+            .command(ensured(Tool::KongIngressController).await?);
+        command
+            .arg(format!("--kubeconfig={}", cluster.kubeconfig().display()))
+            .arg(format!(
+                "--kong-admin-url=http://{}",
+                kong.admin().expect("an Admin API")
+            ))
+            .arg(format!("--publish-service={name}/kong"))
+            .arg(format!("--watch-namespace={name}"))
+            .args(["--anonymous-reports=false", "--metrics-bind-address=0"])
+            .args([
+                "--health-probe-bind-address=127.0.0.1:0",
+                "--proxy-sync-seconds=0.2",
+            ])
+            .args(["--init-cache-sync-duration=1s", "--update-status=true"])
+            .args(flags)
+            .env("POD_NAMESPACE", name)
+            .env("POD_NAME", "kic");
+        let controller = Process::start(prefix, command, directory.path())?;
+        Ok(Self {
+            kong,
+            controller,
+            objects,
+            namespace,
+            _directory: directory,
+        })
+    }
+
+    /// What the controller pushed, as soon as all routes are in it.
+    async fn pushed(&mut self) -> Result<Value> {
+        let routes: BTreeSet<String> = self
+            .objects
+            .iter()
+            .filter(|object| object["kind"] == "HTTPRoute" || object["kind"] == "Ingress")
+            .map(|object| format!(".{}.", object["metadata"]["name"].as_str().unwrap()))
+            .collect();
+        let (kong, log) = (&self.kong, self.controller.log().to_owned());
+        let pushed = self.namespace.until("all routes to be pushed", || async {
+            let document = kong.document();
+            let known: Vec<&str> = services(&document)
+                .iter()
+                .flat_map(|service| service["routes"].as_array().into_iter().flatten())
+                .filter_map(|route| route["name"].as_str())
+                .collect();
+            let missing: Vec<&String> = routes
+                .iter()
+                .filter(|route| !known.iter().any(|name| name.contains(route.as_str())))
+                .collect();
+            if missing.is_empty() {
+                return Ok(document);
+            }
+            let log = std::fs::read_to_string(&log)?;
+            let end: Vec<&str> = log.lines().rev().take(25).collect();
+            Err(format!("without {missing:?}: {known:?}\n{}", end.join("\n")).into())
+        });
+        let pushed = pushed.await?;
+        self.controller.running()?;
+        Ok(pushed)
+    }
+
+    /// What tagalong makes of the same objects: names of Kong's services and of its upstreams, with what each stands for.
+    fn table(&self) -> [BTreeMap<String, String>; 2] {
+        let namespace = self.namespace.name();
+        let mut objects = self.objects.clone();
+        objects.push(json!({
+            "apiVersion": "gateway-operator.konghq.com/v1beta1", "kind": "DataPlane", "metadata": {"name": "kong"},
+        }));
+        for object in &mut objects {
+            object["metadata"]["namespace"] = json!(namespace);
+        }
+        let manifests = Manifests::read(objects);
+        assert_eq!(manifests.problems, Vec::<String>::new());
+        let mut index = Index::new(Settings::default());
+        for object in manifests.objects {
+            index.apply(object);
+        }
+        let table = index
+            .snapshot(&Key::new(namespace, "kong"))
+            .expect("a table");
+        [table.services, table.upstreams].map(|names| {
+            let entries = names.0.iter();
+            entries
+                .map(|(name, service)| (name.clone(), service.to_string()))
+                .collect()
+        })
+    }
+
+    /// Each name that the controller gave, with the Services that its targets lead to.
+    fn truth(&self, document: &Value) -> [BTreeMap<String, BTreeSet<String>>; 2] {
+        let mut addresses = objects::services();
+        addresses.push(("echo", "localhost".to_owned()));
+        let mut upstreams = BTreeMap::new();
+        for upstream in document["upstreams"].as_array().expect("upstreams") {
+            let targets = upstream["targets"].as_array().into_iter().flatten();
+            let reached: BTreeSet<String> = targets
+                .filter(|target| target["weight"] != 0)
+                .map(|target| {
+                    let target = target["target"].as_str().unwrap();
+                    let leads =
+                        |(_, address): &&(_, String)| target.starts_with(&format!("{address}:"));
+                    let (name, _) = addresses
+                        .iter()
+                        .find(leads)
+                        .unwrap_or_else(|| panic!("whose is {target}?"));
+                    format!("{}/{name}", self.namespace.name())
+                })
+                .collect();
+            upstreams.insert(upstream["name"].as_str().unwrap().to_owned(), reached);
+        }
+        let services = services(document).iter().map(|service| {
+            let host = service["host"].as_str().unwrap();
+            (
+                service["name"].as_str().unwrap().to_owned(),
+                upstreams[host].clone(),
+            )
+        });
+        [services.collect(), upstreams.clone()]
+    }
+}
+
+fn services(document: &Value) -> &[Value] {
+    document["services"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Answers every request with `hello`, and returns its port.
+async fn backend() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _read = stream.read(&mut request).await;
+                let answer =
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+                let _written = stream.write_all(answer).await;
+            });
+        }
+    });
+    port
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: echo\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Names, plugins and paths are understood by all three: controller, stand-in and index.
+async fn agree(ground: &mut Ground) -> Result<Value> {
+    let document = ground.pushed().await?;
+    let (said, true_of) = (ground.table(), ground.truth(&document));
+    for (said, true_of) in said.iter().zip(&true_of) {
+        assert!(true_of.len() >= 6, "{true_of:#?}");
+        for (name, services) in true_of {
+            // A name that stands for several Services must be in no table.
+            let only = services.first().filter(|_| services.len() == 1);
+            assert_eq!(
+                said.get(name),
+                only,
+                "{name} leads to {services:?}; the table: {said:#?}"
+            );
+        }
+    }
+    // What the route `changed` asks for; it has no part in names.
+    assert_eq!(
+        ground.kong.unexpected(),
+        ["plugin without effect: request-transformer"]
+    );
+    Ok(document)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_names_what_the_controller_names_and_a_request_is_counted_under_it() -> Result<()>
+{
+    let echo = backend().await;
+    let mut ground = Ground::start("kic", echo, &[]).await?;
+    agree(&mut ground).await?;
+
+    let answer = get(ground.kong.proxy().unwrap(), "/echo/hello").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"),
+        "{answer}"
+    );
+    let metrics = String::from_utf8(ground.kong.metrics().await).unwrap();
+    let service = format!("service=\"httproute.{}.echo.0\"", ground.namespace.name());
+    let counted = |line: &&str| {
+        line.starts_with("kong_upstream_latency_ms_count{") && line.contains(&service)
+    };
+    let line = metrics
+        .lines()
+        .find(counted)
+        .unwrap_or_else(|| panic!("no {service} in {metrics}"));
+    assert!(line.ends_with("} 1"), "{line}");
+    ground.namespace.delete().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_names_what_the_controller_names_when_routes_share_services() -> Result<()> {
+    let flags = ["--feature-gates=CombinedServicesFromDifferentHTTPRoutes=true"];
+    let mut ground = Ground::start("combined", backend().await, &flags).await?;
+    let document = agree(&mut ground).await?;
+    let shared = |service: &Value| {
+        service["routes"]
+            .as_array()
+            .is_some_and(|routes| routes.len() > 2)
+    };
+    assert!(services(&document).iter().any(shared), "{document:#}");
+    ground.namespace.delete().await
+}
