@@ -26,6 +26,7 @@ seed() {
 }
 seed raw
 seed cuts
+seed merge
 
 cd "$fuzz/.."
 # Without a sanitizer the pinned stable compiler will do; the code forbids what a sanitizer would find.
@@ -35,7 +36,8 @@ for target in ${*:-$("$cargo_fuzz" list)}; do
     mkdir -p "$fuzz/corpus/$target"
     if ! "$cargo_fuzz" run --sanitizer none "$target" -- \
         -max_total_time="$seconds" -max_len=16384 -timeout=10 -print_final_stats=1 >"$log" 2>&1; then
-        cat "$log" >&2
+        grep -aE -A3 "panicked|ERROR" "$log" | cut -c1-2000 >&2
+        grep -aF "artifacts" "$log" | tail -n 3 >&2
         echo "tests/fuzz.sh: $target failed" >&2
         exit 1
     fi

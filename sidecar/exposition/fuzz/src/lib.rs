@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
+use tagalong_exposition::merge::{self, Format, Merger, Source};
 use tagalong_exposition::naive::{self, Table};
 use tagalong_exposition::{Keep, LabelTable, Options, Rewriter};
 
@@ -273,4 +274,63 @@ fn agrees(options: Options, table: &Table, text: &[u8], lengths: &[u8]) {
     );
     assert_eq!(out, expected.0);
     assert_eq!(rewriter.stats(), expected.1);
+}
+
+/// What several sources send, cut anywhere, under any limit.
+#[derive(Arbitrary, Debug)]
+pub struct Merge<'a> {
+    lengths: Vec<u8>,
+    max_line: u8,
+    openmetrics: bool,
+    /// The value of each source's label, and what it sends.
+    sources: Vec<(u8, &'a [u8])>,
+}
+
+/// Runs [`Merge`].
+pub fn merge(input: &Merge<'_>) {
+    let format = if input.openmetrics {
+        Format::OpenMetrics
+    } else {
+        Format::Text
+    };
+    let max_line = usize::from(input.max_line);
+    let sent: Vec<_> = input
+        .sources
+        .iter()
+        .map(|(pod, text)| {
+            (
+                vec![("pod".to_owned(), char::from(*pod).to_string())],
+                text.to_vec(),
+            )
+        })
+        .collect();
+    let expected = merge::naive::merge(format, max_line, &sent);
+    let mut merger = Merger::default();
+    let mut each = Vec::new();
+    for (labels, text) in &sent {
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let mut source = Source::new(&labels, max_line);
+        let mut rest = text.as_slice();
+        for length in &input.lengths {
+            let (chunk, after) = rest.split_at(usize::from(*length).min(rest.len()));
+            source.push(chunk);
+            rest = after;
+        }
+        source.push(rest);
+        source.finish();
+        each.push(source.stats());
+        merger.add(source);
+    }
+    let mut merged = merger.finish(format);
+    let mut out = Vec::new();
+    while merged.next(&mut out) {}
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        String::from_utf8_lossy(&expected.0)
+    );
+    assert_eq!((each, merged.stats()), (expected.1, expected.2));
+    assert!(std::str::from_utf8(&out).is_ok());
 }

@@ -69,7 +69,10 @@ impl Reader {
             Some((keep, label)) => {
                 let from = (label.name.start, label.before);
                 self.labels.truncate(keep);
-                (self.skip(line, from.0), from.1)
+                let i = self.skip(line, from.0);
+                // A comma stands in front of every label but the first.
+                self.canonical &= keep == 0 || at(line, i) != b'}';
+                (i, from.1)
             }
             None => {
                 self.labels.clear();
@@ -94,7 +97,8 @@ impl Reader {
             }
         };
         // ASCII is UTF-8, and what stands before `i` was looked at with the line before.
-        if std::str::from_utf8(line.get(i..).unwrap_or_default()).is_err() {
+        let new = line.get(i..).unwrap_or_default();
+        if !new.is_ascii() && std::str::from_utf8(new).is_err() {
             return Err(Bad::Unparsed);
         }
         // Whether the line is a sample at all is not known before its end.

@@ -138,6 +138,15 @@ fn lines_are_written_plainly() {
 }
 
 #[test]
+fn a_comma_where_the_line_before_had_a_label_goes() {
+    let (out, ..) = text(&["x{a=\"1\",b=\"2\"} 1\nx{a=\"1\",} 2\nx{a=\"1\", b=\"3\"} 3\n"]);
+    assert_eq!(
+        out,
+        "x{dataplane_pod=\"a\",a=\"1\",b=\"2\"} 1\nx{dataplane_pod=\"a\",a=\"1\"} 2\nx{dataplane_pod=\"a\",a=\"1\",b=\"3\"} 3\n"
+    );
+}
+
+#[test]
 fn openmetrics_has_its_own_names() {
     let (out, ..) = written(
         Format::OpenMetrics,
