@@ -5,14 +5,18 @@ use crate::metrics::Metrics;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use std::io::Write as _;
 use std::time::Duration;
-use tagalong_runtime::admin::text;
+use tagalong_exposition::merge::Format;
+use tagalong_runtime::admin::{OPENMETRICS, text};
 use tagalong_runtime::lease::Writes;
 
+const OPEN: HeaderValue = HeaderValue::from_static(OPENMETRICS);
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 /// What Prometheus says of its own patience, in seconds.
 const TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
@@ -36,10 +40,19 @@ impl Scrape {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         }
-        let own = self.metrics.plain();
+        let open = accepts(request.headers(), &ACCEPT, "application/openmetrics-text");
+        let format = if open {
+            Format::OpenMetrics
+        } else {
+            Format::Text
+        };
         let body = match &self.collector {
             Some((collector, lease)) if lease.allowed() => {
-                match collector.collect(own, timeout(request.headers())).await {
+                let own = self.metrics.plain();
+                match collector
+                    .collect(own, format, timeout(request.headers()))
+                    .await
+                {
                     Some(collected) => collected.to_vec(),
                     None => {
                         let why = "the collection that is under way takes longer than you wait\n";
@@ -47,13 +60,15 @@ impl Scrape {
                     }
                 }
             }
-            _ => own.into_bytes(),
+            _ if open => self.metrics.encode().into_bytes(),
+            _ => self.metrics.plain().into_bytes(),
         };
-        respond(body, accepts_gzip(request.headers()))
+        let gzip = accepts(request.headers(), &ACCEPT_ENCODING, "gzip");
+        respond(body, if open { OPEN } else { TEXT }, gzip)
     }
 }
 
-fn respond(body: Vec<u8>, gzip: bool) -> Response<Full<Bytes>> {
+fn respond(body: Vec<u8>, kind: HeaderValue, gzip: bool) -> Response<Full<Bytes>> {
     let zipped = gzip.then(|| {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(&body).and_then(|()| gzip.finish())
@@ -67,27 +82,26 @@ fn respond(body: Vec<u8>, gzip: bool) -> Response<Full<Bytes>> {
         }
         _ => text(StatusCode::OK, body),
     };
-    response.headers_mut().insert(CONTENT_TYPE, TEXT);
-    let vary = HeaderValue::from_static("accept-encoding");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    let vary = HeaderValue::from_static("accept, accept-encoding");
     response.headers_mut().insert(VARY, vary);
     response
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers
-        .get(ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok());
-    accepted
+/// Whether a list of choices has this one, and not with a quality of nothing.
+fn accepts(headers: &HeaderMap, header: &HeaderName, wanted: &str) -> bool {
+    let listed = headers.get(header).and_then(|value| value.to_str().ok());
+    listed
         .into_iter()
         .flat_map(|value| value.split(','))
-        .any(|coding| {
-            let mut parts = coding.split(';').map(str::trim);
-            let gzip = parts
+        .any(|choice| {
+            let mut parts = choice.split(';').map(str::trim);
+            let named = parts
                 .next()
-                .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+                .is_some_and(|name| name.eq_ignore_ascii_case(wanted));
             let refused =
                 parts.any(|quality| matches!(quality, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-            gzip && !refused
+            named && !refused
         })
 }
 

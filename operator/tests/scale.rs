@@ -73,7 +73,7 @@ async fn all_connect_at_once_and_all_hear_of_a_change() -> Result {
     );
     assert_eq!(sidecars.len(), many());
     assert!(
-        reviews as usize <= many() + many() / 20,
+        usize::try_from(reviews)? <= many() + many() / 20,
         "{reviews} TokenReviews for {}",
         many()
     );

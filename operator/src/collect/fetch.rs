@@ -1,7 +1,7 @@
 //! Asks one sidecar.
 
-use crate::collect::Aggregate;
-use bytes::{Bytes, BytesMut};
+use crate::collect::{Aggregate, LINE};
+use bytes::Bytes;
 use flate2::write::GzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST};
 use http::{HeaderMap, Request, StatusCode};
@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use tagalong_exposition::merge::Source;
 use tagalong_index::Key;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -34,7 +35,7 @@ pub struct Limits {
     /// Bytes of its exposition, uncompressed.
     pub bytes: usize,
     /// Samples.
-    pub samples: usize,
+    pub samples: u64,
 }
 
 impl Default for Limits {
@@ -70,6 +71,9 @@ pub enum Failed {
     /// The body is longer than allowed.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
+    /// There are more samples than allowed.
+    #[error("there are more than {0} samples")]
+    TooMany(u64),
 }
 
 impl Failed {
@@ -84,11 +88,12 @@ impl Failed {
             Self::CutOff(_) => "cut_off",
             Self::Encoding => "encoding",
             Self::TooLong(_) => "too_long",
+            Self::TooMany(_) => "too_many",
         }
     }
 }
 
-/// The exposition of one pod, decompressed.
+/// The samples of one pod.
 ///
 /// # Errors
 ///
@@ -98,7 +103,7 @@ pub async fn fetch(
     samples: Aggregate,
     limits: &Limits,
     deadline: Instant,
-) -> Result<Bytes, Failed> {
+) -> Result<Source, Failed> {
     let fetched = tokio::time::timeout_at(deadline, fetch_now(target, samples, limits, deadline));
     fetched.await.unwrap_or(Err(Failed::Timeout))
 }
@@ -108,7 +113,7 @@ async fn fetch_now(
     samples: Aggregate,
     limits: &Limits,
     deadline: Instant,
-) -> Result<Bytes, Failed> {
+) -> Result<Source, Failed> {
     let broken = |error: &dyn std::fmt::Display| Failed::Connection(error.to_string());
     let stream = TcpStream::connect(target.address)
         .await
@@ -144,20 +149,19 @@ async fn fetch_now(
     }
     let gzip = header(answer.headers(), CONTENT_ENCODING.as_str()).as_deref() == Some("gzip");
     let mut body = answer.into_body();
+    let sink = Bounded::new(target, *limits);
     let mut taken = if gzip {
-        Taken::Gzip(Box::new(GzDecoder::new(Bounded::new(limits.bytes))))
+        Taken::Gzip(Box::new(GzDecoder::new(sink)))
     } else {
-        Taken::Plain(Bounded::new(limits.bytes))
+        Taken::Plain(Box::new(sink))
     };
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Failed::CutOff(error.to_string()))?;
         if let Ok(data) = frame.into_data() {
-            taken
-                .write(&data)
-                .map_err(|()| taken.failed(limits.bytes))?;
+            taken.write(&data)?;
         }
     }
-    taken.finish(limits.bytes)
+    taken.finish()
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -173,67 +177,78 @@ impl Drop for AbortOnDrop {
 }
 
 enum Taken {
-    Plain(Bounded),
+    Plain(Box<Bounded>),
     Gzip(Box<GzDecoder<Bounded>>),
 }
 
 impl Taken {
-    fn write(&mut self, data: &[u8]) -> Result<(), ()> {
-        match self {
-            Self::Plain(bounded) => bounded.write_all(data),
-            Self::Gzip(gzip) => gzip.write_all(data),
-        }
-        .map_err(drop)
-    }
-
-    fn failed(&self, limit: usize) -> Failed {
-        let full = match self {
-            Self::Plain(bounded) => bounded.full,
-            Self::Gzip(gzip) => gzip.get_ref().full,
+    fn write(&mut self, data: &[u8]) -> Result<(), Failed> {
+        let (written, sink) = match self {
+            Self::Plain(sink) => (sink.write_all(data), &**sink),
+            Self::Gzip(gzip) => (gzip.write_all(data), gzip.get_ref()),
         };
-        if full {
-            Failed::TooLong(limit)
-        } else {
-            Failed::Encoding
-        }
+        written.map_err(|_| sink.over.clone().unwrap_or(Failed::Encoding))
     }
 
-    fn finish(self, limit: usize) -> Result<Bytes, Failed> {
-        match self {
-            Self::Plain(bounded) => Ok(bounded.bytes.freeze()),
-            Self::Gzip(mut gzip) => match gzip.try_finish() {
-                Ok(()) => Ok(gzip.get_mut().bytes.split().freeze()),
-                Err(_) if gzip.get_ref().full => Err(Failed::TooLong(limit)),
-                Err(_) => Err(Failed::Encoding),
-            },
-        }
+    fn finish(self) -> Result<Source, Failed> {
+        let mut sink = match self {
+            Self::Plain(sink) => *sink,
+            Self::Gzip(mut gzip) => {
+                let tried = gzip.try_finish();
+                let over = gzip.get_ref().over.clone();
+                tried.map_err(|_| over.unwrap_or(Failed::Encoding))?;
+                gzip.finish().map_err(|_| Failed::Encoding)?
+            }
+        };
+        sink.source.finish();
+        sink.within()?;
+        Ok(sink.source)
     }
 }
 
-/// Memory with an end: a few bytes of gzip can stand for gigabytes.
+/// Reads samples as they come, up to the limits: a few bytes of gzip can stand for gigabytes.
 struct Bounded {
-    bytes: BytesMut,
-    limit: usize,
-    full: bool,
+    source: Source,
+    limits: Limits,
+    bytes: usize,
+    over: Option<Failed>,
 }
 
 impl Bounded {
-    fn new(limit: usize) -> Self {
+    fn new(target: &Target, limits: Limits) -> Self {
+        let labels = [
+            ("dataplane", target.dataplane.name.as_ref()),
+            ("dataplane_namespace", target.dataplane.namespace.as_ref()),
+            ("dataplane_pod", target.pod.name.as_ref()),
+            ("dataplane_url", target.url.as_str()),
+        ];
         Self {
-            bytes: BytesMut::new(),
-            limit,
-            full: false,
+            source: Source::new(&labels, LINE),
+            limits,
+            bytes: 0,
+            over: None,
         }
+    }
+
+    fn within(&self) -> Result<(), Failed> {
+        if self.bytes > self.limits.bytes {
+            return Err(Failed::TooLong(self.limits.bytes));
+        }
+        if self.source.stats().samples > self.limits.samples {
+            return Err(Failed::TooMany(self.limits.samples));
+        }
+        Ok(())
     }
 }
 
 impl Write for Bounded {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + data.len() > self.limit {
-            self.full = true;
-            return Err(io::Error::other("too long"));
+        self.bytes += data.len();
+        if let Err(failed) = self.within() {
+            self.over = Some(failed);
+            return Err(io::Error::other("over a limit"));
         }
-        self.bytes.extend_from_slice(data);
+        self.source.push(data);
         Ok(data.len())
     }
 

@@ -1,25 +1,17 @@
 //! How each pod fared in this collection, as an exposition. Made anew each time: a pod that is gone
 //! leaves no series behind.
 
-use crate::collect::{Aggregate, Answer, fetch::Failed};
-use std::collections::HashMap;
+use crate::collect::{Answer, fetch::Failed};
 use std::fmt::Write as _;
 
-/// Families about the pods that were asked. `taken`: samples, by the pod's UID.
-pub(super) fn report(
-    answers: &[Answer],
-    taken: &HashMap<String, usize>,
-    samples: Aggregate,
-) -> String {
+/// Families about the pods that were asked.
+pub(super) fn report(answers: &[Answer]) -> String {
     let mut text = String::new();
-    if samples == Aggregate::Off {
-        return text;
-    }
     let mut family = |name: &str, help: &str, value: &dyn Fn(&Answer) -> f64| {
         let _infallible = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
         for answer in answers {
             let (pod, dataplane) = (&answer.target.pod, &answer.target.dataplane);
-            let reason = answer.body.as_ref().map_or_else(Failed::reason, |_| "");
+            let reason = answer.source.as_ref().map_or_else(Failed::reason, |_| "");
             // Names of objects hold nothing that would have to be escaped.
             let _infallible = writeln!(
                 text,
@@ -34,7 +26,7 @@ pub(super) fn report(
     family(
         "tagalong_collect_pod_up",
         "Whether the pod's samples are here",
-        &|answer| f64::from(u8::from(answer.body.is_ok())),
+        &|answer| f64::from(u8::from(answer.source.is_ok())),
     );
     family(
         "tagalong_collect_pod_duration_seconds",
@@ -46,15 +38,21 @@ pub(super) fn report(
         family(
             "tagalong_collect_pod_bytes",
             "Uncompressed bytes of the pod's exposition",
-            &|answer| answer.body.as_ref().map_or(0.0, |body| body.len() as f64),
+            &|answer| {
+                answer
+                    .source
+                    .as_ref()
+                    .map_or(0.0, |source| source.stats().bytes as f64)
+            },
         );
         family(
             "tagalong_collect_pod_samples",
             "Samples taken from the pod",
             &|answer| {
-                taken
-                    .get(&answer.target.uid)
-                    .map_or(0.0, |count| *count as f64)
+                answer
+                    .source
+                    .as_ref()
+                    .map_or(0.0, |source| source.stats().samples as f64)
             },
         );
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::collect::merge::{Merge, Source};
+use tagalong_exposition::merge::{Format, Merger, Source};
 
 #[test]
 fn plain_text_passes_the_strict_merge_whole() {
@@ -11,17 +11,22 @@ fn plain_text_passes_the_strict_merge_whole() {
         .get_or_create(&Reason { reason: "no_token" })
         .inc();
     let plain = metrics.plain();
-    let mut merge = Merge::default();
-    let body = plain.as_bytes();
-    merge.add(&Source {
-        body,
-        labels: &[],
-        limit: usize::MAX,
-    });
-    let (out, left_out) = merge.finish();
-    assert_eq!(left_out, []);
+    let mut source = Source::new(&[], 1 << 16);
+    source.push(plain.as_bytes());
+    source.finish();
+    let stats = source.stats();
+    assert_eq!(
+        stats.unparsed + stats.duplicates + stats.misplaced + stats.conflicts,
+        0,
+        "{plain}"
+    );
+    let mut merger = Merger::default();
+    merger.add(source);
+    let mut merged = merger.finish(Format::Text);
+    let mut out = Vec::new();
+    while merged.next(&mut out) {}
     let out = String::from_utf8(out).expect("text");
-    assert!(out.contains("# TYPE tagalong_push_token_reviews_total counter\ntagalong_push_token_reviews_total 1\n"), "{out}");
+    assert!(out.contains("# TYPE tagalong_push_token_reviews_total counter\ntagalong_push_token_reviews_total{} 1\n"), "{out}");
     assert!(
         out.contains("tagalong_push_refused_total{reason=\"no_token\"} 1\n"),
         "{out}"

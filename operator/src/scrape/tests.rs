@@ -203,9 +203,13 @@ fn gzip_where_it_is_wanted() {
     ] {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(value));
-        assert_eq!(accepts_gzip(&headers), wanted, "{value}");
+        assert_eq!(
+            accepts(&headers, &ACCEPT_ENCODING, "gzip"),
+            wanted,
+            "{value}"
+        );
     }
-    assert!(!accepts_gzip(&HeaderMap::new()));
+    assert!(!accepts(&HeaderMap::new(), &ACCEPT_ENCODING, "gzip"));
 }
 
 #[test]

@@ -34,8 +34,14 @@ async fn got(answer: Option<Vec<u8>>) -> Result<String, Failed> {
         samples: 10,
     };
     let deadline = Instant::now() + Duration::from_secs(3);
-    let body = fetch(&target, Aggregate::Enriched, &limits, deadline).await?;
-    Ok(String::from_utf8(body.to_vec()).expect("text"))
+    let source = fetch(&target, Aggregate::Enriched, &limits, deadline).await?;
+    let mut merger = tagalong_exposition::merge::Merger::default();
+    merger.add(source);
+    let mut merged = merger.finish(tagalong_exposition::merge::Format::Text);
+    let mut out = Vec::new();
+    while merged.next(&mut out) {}
+    let text = String::from_utf8(out).expect("text");
+    Ok(text.replace(&target.url, "URL"))
 }
 
 fn answer(head: &str, body: &[u8]) -> Option<Vec<u8>> {
@@ -52,12 +58,13 @@ fn zipped(text: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn plain_and_gzip() {
-    assert_eq!(got(answer("", b"a 1\n")).await.as_deref(), Ok("a 1\n"));
+    let line = "a{dataplane=\"kong\",dataplane_namespace=\"default\",dataplane_pod=\"pod\",dataplane_url=\"URL\"} 1\n";
+    assert_eq!(got(answer("", b"a 1\n")).await.as_deref(), Ok(line));
     let zipped = answer(
         "content-encoding: gzip\r\nx-tagalong-pod-uid: u\r\n",
         &zipped(b"a 1\n"),
     );
-    assert_eq!(got(zipped).await.as_deref(), Ok("a 1\n"));
+    assert_eq!(got(zipped).await.as_deref(), Ok(line));
 }
 
 #[tokio::test]
@@ -70,6 +77,11 @@ async fn each_fault_has_its_name() {
     );
     let bomb = answer("content-encoding: gzip\r\n", &zipped(&vec![b'a'; 1 << 20]));
     assert_eq!(got(bomb).await, Err(Failed::TooLong(1000)));
+    let many: String = (0..11).map(|i| format!("a{i} 1\n")).collect();
+    assert_eq!(
+        got(answer("", many.as_bytes())).await,
+        Err(Failed::TooMany(10))
+    );
     let junk = answer("content-encoding: gzip\r\n", b"junk");
     assert_eq!(got(junk).await, Err(Failed::Encoding));
     let half = answer("content-encoding: gzip\r\n", &zipped(b"a 1\n")[..12]);
@@ -89,5 +101,6 @@ async fn nobody_there() {
     drop(listener);
     let deadline = Instant::now() + Duration::from_secs(3);
     let failed = fetch(&target, Aggregate::All, &Limits::default(), deadline).await;
+    let failed = failed.map(|source| source.stats());
     assert!(matches!(failed, Err(Failed::Connection(_))), "{failed:?}");
 }
