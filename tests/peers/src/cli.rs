@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::page::{self, Records};
-use crate::{agents, contend, floors, in_process, over_http, record};
+use crate::{agents, contend, floors, in_process, merging, over_http, record};
 
 /// tagalong and its peers at the same work, side by side.
 #[derive(Debug, clap::Parser)]
@@ -20,6 +20,12 @@ enum Command {
     OverHttp,
     /// vmagent and Prometheus: docs/benchmarks/agents.json
     Agents,
+    /// Merging against expfmt's way; prints the promised figure
+    Merge {
+        /// How many bodies of medium are merged; expfmt's trees of 100 take gigabytes
+        #[arg(long, default_value_t = 10)]
+        copies: usize,
+    },
     /// docs/benchmarks.md and its plots, from the records
     Page,
     /// The promised figures as JSON lines, from the records
@@ -42,6 +48,7 @@ pub fn run(cli: Cli) -> io::Result<bool> {
             let docs = record::directory().join("..");
             page::write(&Records::read()?, &docs)?;
         }
+        Command::Merge { copies } => return merging::run(copies),
         Command::Floors => return floors::print(&Records::read()?),
         Command::Contend(flags) => contend::run(&flags)?,
     }

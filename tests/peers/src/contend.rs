@@ -1,6 +1,7 @@
 //! The contenders that are Rust, each in a process of its own, with the same flags and the same report as the Go ones.
 
 mod copy;
+mod merge;
 mod ours;
 mod prometheus_parse;
 
@@ -32,6 +33,9 @@ pub struct Flags {
     /// File with the relabelling rules; no contender here reads it
     #[arg(long)]
     rules: PathBuf,
+    /// How many sources a merge has
+    #[arg(long, default_value_t = 1)]
+    copies: usize,
     /// CPU seconds to spend at least on the timed runs
     #[arg(long, default_value_t = 0.3)]
     seconds: f64,
@@ -76,6 +80,7 @@ pub fn run(flags: &Flags) -> io::Result<()> {
             );
             ours::job(input, &services)
         }
+        "tagalong-merge" => merge::job(input, flags.copies),
         "copy" => copy::job(&input, &services),
         "prometheus-parse" => {
             versions.insert("prometheus-parse".into(), "0.2.5".into());

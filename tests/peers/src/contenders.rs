@@ -22,6 +22,9 @@ pub const OURS: &str = "tagalong";
 /// The name of Go's usual way.
 pub const EXPFMT_NAME: &str = "expfmt";
 
+/// The name of the one that no product offers: a peer's parser with a table of ours.
+pub const OF_OUR_MAKING: &str = "victoriametrics-table";
+
 /// All of them, in the order of the tables.
 pub const CONTENDERS: [Contender; 7] = [
     Contender {
@@ -35,7 +38,7 @@ pub const CONTENDERS: [Contender; 7] = [
         program: None,
     },
     Contender {
-        name: "victoriametrics-table",
+        name: OF_OUR_MAKING,
         title: "VictoriaMetrics' parser, table",
         program: Some(VICTORIAMETRICS),
     },
@@ -61,13 +64,6 @@ pub const CONTENDERS: [Contender; 7] = [
     },
 ];
 
-/// Merging, measured apart.
-pub const MERGE: [Contender; 1] = [Contender {
-    name: "expfmt-merge",
-    title: "Go `expfmt`: decode, label, merge, encode",
-    program: Some(EXPFMT),
-}];
-
 impl Contender {
     /// Its program, built if need be, and the arguments before all others.
     ///
@@ -91,8 +87,7 @@ impl Contender {
 /// What a reader is told of a contender of this name.
 #[must_use]
 pub fn title(name: &str) -> &str {
-    let all = CONTENDERS.iter().chain(&MERGE);
-    all.clone()
-        .find(|contender| contender.name == name)
+    let mut all = CONTENDERS.iter();
+    all.find(|contender| contender.name == name)
         .map_or(name, |contender| contender.title)
 }

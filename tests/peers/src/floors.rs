@@ -21,7 +21,7 @@ pub fn print(records: &Records) -> io::Result<bool> {
             Good::AtLeast,
         ),
         (
-            "CPU per sample in process: fastest peer with the same samples ÷ tagalong, least of the captures",
+            "CPU per sample in process: fastest peer as its users have it ÷ tagalong, least of the captures",
             promised.over_fastest,
             10.0,
             Good::AtLeast,

@@ -33,7 +33,6 @@ pub fn run() -> io::Result<InProcess> {
         works: Vec::new(),
         versions: BTreeMap::new(),
         outcomes: Vec::new(),
-        merge: Vec::new(),
     };
     for capture in CAPTURES {
         let work = Work::new(capture)?;
@@ -53,7 +52,6 @@ pub fn run() -> io::Result<InProcess> {
                 let runs = f64::from(report.runs);
                 entry.outcome.cpu_seconds.push(report.cpu_seconds / runs);
                 entry.outcome.wall_seconds.push(report.wall_seconds / runs);
-                entry.outcome.peak_bytes.push(report.peak_bytes);
             }
         }
         record
@@ -76,7 +74,6 @@ fn entries(work: &Work) -> io::Result<Vec<Entry>> {
             judgement,
             cpu_seconds: Vec::new(),
             wall_seconds: Vec::new(),
-            peak_bytes: Vec::new(),
         };
         entries.push(Entry {
             program,

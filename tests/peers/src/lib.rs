@@ -12,6 +12,7 @@ pub mod contenders;
 pub mod floors;
 pub mod in_process;
 pub mod machine;
+pub mod merging;
 pub mod over_http;
 pub mod page;
 pub mod process;

@@ -13,7 +13,7 @@ pub const RUSTC: &str = concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"), " (ben
 pub struct Machine {
     /// The CPU's own name.
     pub cpu: String,
-    /// Cores of the machine.
+    /// Cores that the driver may use: all, or the one beside what is measured.
     pub cores: usize,
     /// Memory in MiB.
     pub memory_mib: u64,

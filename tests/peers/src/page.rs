@@ -125,7 +125,7 @@ fn machines(records: &Records) -> String {
             part.to_owned(),
             format!("{began} to {ended}"),
             commit.clone(),
-            format!("{cpu}, {cores} cores, {memory_mib} MiB, Linux {kernel}"),
+            format!("{cpu}, {memory_mib} MiB, Linux {kernel}; driver on {cores}"),
             format!("{rustc}; {go}"),
             format!("{load_before:.2}, {load_after:.2}"),
         ]
@@ -150,7 +150,8 @@ fn machines(records: &Records) -> String {
     let agents = agents.map(|(name, version)| format!("- {name} {version}\n"));
     format!(
         "## Machine and versions\n\n{}\nThe load is that of the minute before the part began, other work on the machine included, and of \
-         its last minute. A `+` after the commit: measured with changes that were not committed yet.\n\n{}{}",
+         its last minute. What is measured has a core of its own; in the machine's column is how many the driver has, with scrapers and \
+         stand-ins. A `+` after the commit: measured with changes that were not committed yet.\n\n{}{}",
         table::markdown(&header, &rows),
         versions.collect::<String>(),
         agents.collect::<String>(),

@@ -44,9 +44,6 @@ pub struct InProcess {
     pub versions: BTreeMap<String, Vec<String>>,
     /// Contender by contender, capture by capture.
     pub outcomes: Vec<InProcessOutcome>,
-    /// 10 copies of `medium`, enriched, made into one exposition; empty if not measured.
-    #[serde(default)]
-    pub merge: Vec<InProcessOutcome>,
 }
 
 /// One contender on one capture.
@@ -62,8 +59,6 @@ pub struct InProcessOutcome {
     pub cpu_seconds: Vec<f64>,
     /// Wall seconds for the same, per round.
     pub wall_seconds: Vec<f64>,
-    /// Peak resident bytes of the process, the input included, per round.
-    pub peak_bytes: Vec<u64>,
 }
 
 /// The results over HTTP.

@@ -28,10 +28,9 @@ pub(super) fn section(record: &OverHttp) -> String {
     let mut text = String::from(
         "## Over HTTP\n\n\
          Each server alone on one core, Kong's stand-in and the scrapers on the other. The byte-copying proxy is handed the finished text \
-         and copies it, compressing it at the same level (1) where gzip is asked for; nothing on the same HTTP library can be \
-         faster. The `expfmt` server is what exporter-merger and its like do: scrape, decode, label, encode. The sidecar lets scrapers \
-         that come together share one scrape of Kong; the others scrape for each. The sidecar's times hold one whole scrape \
-         of the stand-in, as the others' do.\n\n![Median time of a scrape](benchmarks/over-http.svg)\n\n",
+         and copies it, compressing it at level 1 where gzip is asked for. The `expfmt` server is what exporter-merger and its like do: \
+         scrape, decode, label, encode. The sidecar lets scrapers that come together share one scrape of Kong; the others scrape for \
+         each. Scrapers keep their connection; those of one row start together and scrape again as soon as they are served.\n\n![Median time of a scrape](benchmarks/over-http.svg)\n\n",
     );
     for facts in &record.works {
         text += &format!("### `{}`, {} samples\n\n", facts.capture, facts.samples);
@@ -144,8 +143,8 @@ fn losses(record: &OverHttp) -> String {
     });
     let rows: Vec<_> = rows.collect();
     text += &table::markdown(&["capture", "coding", "scrapers", "ratio"], &rows);
-    text + "\nBelow 1 the copy is faster. Above 1 is no faster sidecar: it scrapes Kong's stand-in once for all who wait, and the copy \
-            reads more bytes from it, the finished text, for each.\n"
+    text + "\nBelow 1 the copy is faster. Above 1 the sidecar is, though it does more: it reads Kong's text, half as long as the finished \
+            one that the copy reads, and reads it once for all who wait.\n"
 }
 
 pub(super) fn plot(record: &OverHttp, path: &Path) -> io::Result<()> {
