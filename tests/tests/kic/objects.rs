@@ -48,7 +48,10 @@ fn plugin() -> Value {
     })
 }
 
-fn route(name: &str, rules: &[(&str, &[(&str, u16, u32)])]) -> Value {
+/// Name, port and weight.
+type Backend = (&'static str, u16, u32);
+
+fn route(name: &str, rules: &[(&str, &[Backend])]) -> Value {
     let rules = rules.iter().map(|(path, backends)| {
         let backends = backends.iter().map(
             |(name, port, weight)| json!({"kind": "Service", "name": name, "port": port, "weight": weight}),
@@ -65,7 +68,7 @@ fn route(name: &str, rules: &[(&str, &[(&str, u16, u32)])]) -> Value {
     })
 }
 
-fn ingress(name: &str, spec: Value) -> Value {
+fn ingress(name: &str, spec: &Value) -> Value {
     let mut ingress = json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": spec,
     });
@@ -100,7 +103,7 @@ pub fn routes(echo: u16) -> Vec<Value> {
         hosts,
         ingress(
             "web",
-            json!({
+            &json!({
                 "defaultBackend": {"service": {"name": "three", "port": {"name": "other"}}},
                 "rules": [{"host": "web.example.com", "http": {"paths": [
                     path("/number", "one", json!({"number": 80})),
