@@ -32,6 +32,12 @@ pub(crate) fn not_digit(word: u64) -> u64 {
     (((value & !HIGH) + LOW * 0x76) | value) & HIGH
 }
 
+/// Where in `word` a byte stands that is not ASCII.
+#[inline]
+pub(crate) fn not_ascii(word: u64) -> u64 {
+    word & HIGH
+}
+
 /// The index of the first byte of a mask.
 #[inline]
 pub(crate) fn first(mask: u64) -> Option<usize> {

@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
+use super::kind::Needs;
 use crate::grammar::{at, blanks, label_name, metric_name, value};
-use crate::swar::{equal, first, word};
+use crate::swar::{equal, first, not_ascii, not_digit, word};
 
 /// Why a line is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,17 @@ struct Label {
     name: Range<usize>,
     value: Range<usize>,
     before: u64,
+}
+
+/// Lines that differ in the value of the last label and in the number only, as the buckets of one histogram do.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Where the last label's name stands.
+    name: Range<usize>,
+    /// Where its value begins, up to which the lines are the same.
+    pub head: usize,
+    before: u64,
+    needs: Needs,
 }
 
 /// Reads lines, each from where it begins to differ from the one before.
@@ -207,7 +219,60 @@ impl Reader {
         }
     }
 
-    /// Where the metric's name ends, if the line is canonical.
+    /// What a line that differs only in its last label's value and its number may rely on, if the last one was canonical.
+    pub(super) fn run(&self, line: &[u8], needs: Needs) -> Option<Run> {
+        let last = self.labels.last()?;
+        let fits = match needs {
+            Needs::Nothing => true,
+            Needs::Le => line.get(last.name.clone()) == Some(b"le"),
+            Needs::Quantile => false,
+        };
+        let plain = self.canonical && self.timestamp.is_none();
+        (plain && fits).then(|| Run {
+            name: last.name.clone(),
+            head: last.value.start,
+            before: last.before,
+            needs,
+        })
+    }
+
+    /// If the block begins with a line of the run, of whose lines `last` is one: the line's length with its line feed, and the hash
+    /// of its series. Whatever is out of the ordinary is left to [`read`](Self::read).
+    #[inline]
+    pub(super) fn follow(&self, run: &Run, last: &[u8], block: &[u8]) -> Option<(usize, u64)> {
+        if block.get(..run.head)? != last.get(..run.head)? {
+            return None;
+        }
+        let mut quote = run.head;
+        loop {
+            let word = word(block, quote)?;
+            let stop =
+                equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n') | not_ascii(word);
+            if let Some(len) = first(stop) {
+                quote += len;
+                break;
+            }
+            quote += 8;
+        }
+        if block.get(quote..quote + 3)? != b"\"} " || quote == run.head {
+            return None;
+        }
+        let digits = first(not_digit(word(block, quote + 3)?))?;
+        let feed = quote + 3 + digits;
+        if digits == 0 || *block.get(feed)? != b'\n' {
+            return None;
+        }
+        if run.needs == Needs::Le && value(block, run.head) != Some(quote) {
+            return None;
+        }
+        let (name, value) = (block.get(run.name.clone())?, block.get(run.head..quote)?);
+        Some((
+            feed + 1,
+            run.before.wrapping_add(self.state.hash_one((name, value))),
+        ))
+    }
+
+    /// The metric's name.
     pub(super) fn name<'l>(&self, line: &'l [u8]) -> &'l [u8] {
         line.get(..self.name_end)
             .unwrap_or_default()

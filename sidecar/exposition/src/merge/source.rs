@@ -1,6 +1,7 @@
 //! One source's exposition, read as it streams in and kept small.
 
 use foldhash::fast::RandomState;
+use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
 use memchr::memchr;
 
@@ -118,8 +119,10 @@ impl Source {
         }
         while let Some(end) = memchr(b'\n', rest) {
             let (line, after) = rest.split_at(end + 1);
-            self.line(line);
             rest = after;
+            if self.line(line) {
+                rest = self.run(rest);
+            }
         }
         self.keep(rest);
     }
@@ -176,25 +179,58 @@ impl Source {
         }
         let mut line = std::mem::take(&mut self.carry);
         line.push(b'\n');
-        self.line(&line);
+        let _ = self.line(&line);
         line.clear();
         self.carry = line;
     }
 
-    fn line(&mut self, line: &[u8]) {
+    /// Takes a line with its line feed. Returns whether it is the last sample kept.
+    fn line(&mut self, line: &[u8]) -> bool {
         if line.len() > self.max_line.saturating_add(1) {
             self.stats.over_long += 1;
-            return self.quotes(line);
+            self.quotes(line);
+            return false;
         }
         if self.open.is_some() {
             self.stats.unparsed += 1;
-            return self.quotes(line);
+            self.quotes(line);
+            return false;
         }
         match at(line, blanks(line, 0)) {
-            b'\n' => {}
-            b'#' => self.comment(line),
-            _ => self.sample(line),
+            b'\n' => false,
+            b'#' => {
+                self.comment(line);
+                false
+            }
+            _ => {
+                let before = self.stats.samples;
+                self.sample(line);
+                self.stats.samples > before
+            }
         }
+    }
+
+    /// Takes the lines that only differ at their end from the sample just kept. Returns what follows them.
+    fn run<'b>(&mut self, mut rest: &'b [u8]) -> &'b [u8] {
+        let Some(slot) = self.slot else { return rest };
+        let run = self.reader.run(&self.last, slot.needs);
+        let (Some(run), Some(block)) = (run, self.blocks.get_mut(slot.block)) else {
+            return rest;
+        };
+        while let Some((length, hash)) = self.reader.follow(&run, &self.last, rest) {
+            let (line, after) = rest.split_at(length);
+            if length > self.max_line.saturating_add(1) || !insert(&mut self.seen, hash) {
+                break;
+            }
+            delta::encode(&mut block.lines, run.head, line);
+            block.samples += 1;
+            self.stats.samples += 1;
+            self.last.truncate(run.head);
+            self.last
+                .extend_from_slice(line.get(run.head..).unwrap_or_default());
+            rest = after;
+        }
+        rest
     }
 
     fn quotes(&mut self, line: &[u8]) {
@@ -230,13 +266,10 @@ impl Source {
             self.reader.forget();
             return self.stats.misplaced += 1;
         };
-        if let hashbrown::hash_table::Entry::Vacant(vacant) =
-            self.seen.entry(hash, |seen| *seen == hash, |seen| *seen)
-        {
-            vacant.insert(hash);
-        } else {
+        if !insert(&mut self.seen, hash) {
             self.reader.forget();
-            return self.stats.duplicates += 1;
+            self.stats.duplicates += 1;
+            return;
         }
         let same_block = self.slot.is_some_and(|last| last.block == slot.block);
         self.slot = Some(slot);
@@ -344,6 +377,18 @@ impl Source {
             },
             Metadata::Unit => {}
         }
+    }
+}
+
+/// Whether the hash is new.
+#[inline]
+fn insert(seen: &mut HashTable<u64>, hash: u64) -> bool {
+    match seen.entry(hash, |seen| *seen == hash, |seen| *seen) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(hash);
+            true
+        }
+        Entry::Occupied(_) => false,
     }
 }
 
