@@ -103,7 +103,7 @@ fn pace(capture: &str) -> Pace {
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Seconds between two scrapes where an agent's writes are judged: all of one must have come before the next.
-const JUDGED: u64 = 14;
+const JUDGED: u64 = 30;
 
 /// Runs it.
 ///
@@ -157,6 +157,30 @@ pub fn run() -> io::Result<Agents> {
         record.outcomes.extend(outcomes);
     }
     record.machine = record.machine.ended();
+    Ok(record)
+}
+
+/// Judges again those of a record whose writes were not as they should be, for what came too late was not seen.
+///
+/// # Errors
+/// As [`run`].
+pub fn judge_again(mut record: Agents) -> io::Result<Agents> {
+    pin_self()?;
+    let sink = Sink::start()?;
+    for capture in ["medium", "large"] {
+        let work = Work::new(capture)?;
+        for outcome in &mut record.outcomes {
+            let wrong = outcome
+                .judgement
+                .as_ref()
+                .is_some_and(|judgement| !judgement.equal());
+            let agent = AGENTS.iter().find(|agent| agent.name == outcome.agent);
+            if let Some(agent) = agent.filter(|_| wrong && outcome.capture == capture) {
+                say!("agents, {capture}, judging {} again", agent.name);
+                outcome.judgement = Some(judge(*agent, &work, &sink)?);
+            }
+        }
+    }
     Ok(record)
 }
 

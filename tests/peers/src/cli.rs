@@ -19,7 +19,11 @@ enum Command {
     /// Loopback HTTP: docs/benchmarks/over-http.json
     OverHttp,
     /// vmagent and Prometheus: docs/benchmarks/agents.json
-    Agents,
+    Agents {
+        /// Keep the record's times, and only judge again what it says is wrong
+        #[arg(long)]
+        judge_again: bool,
+    },
     /// Merging against expfmt's way; prints the promised figure
     Merge {
         /// How many bodies of medium are merged; expfmt's trees of 100 take gigabytes
@@ -43,7 +47,13 @@ pub fn run(cli: Cli) -> io::Result<bool> {
     match cli.command {
         Command::InProcess => record::write("in-process.json", &in_process::run()?)?,
         Command::OverHttp => record::write("over-http.json", &over_http::run()?)?,
-        Command::Agents => record::write("agents.json", &agents::run()?)?,
+        Command::Agents { judge_again } => {
+            let record = match judge_again {
+                true => agents::judge_again(record::read("agents.json")?)?,
+                false => agents::run()?,
+            };
+            record::write("agents.json", &record)?;
+        }
         Command::Page => {
             let docs = record::directory().join("..");
             page::write(&Records::read()?, &docs)?;
