@@ -383,6 +383,10 @@ impl Source {
 /// Whether the hash is new.
 #[inline]
 fn insert(seen: &mut HashTable<u64>, hash: u64) -> bool {
+    if seen.len() == seen.capacity() {
+        // To grow is to move all that is there: by four at a time that is a third of what it is by two.
+        seen.reserve(3 * seen.len().max(64), |seen| *seen);
+    }
     match seen.entry(hash, |seen| *seen == hash, |seen| *seen) {
         Entry::Vacant(vacant) => {
             vacant.insert(hash);
