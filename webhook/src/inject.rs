@@ -20,7 +20,7 @@ use self::overrides::Overrides;
 use self::pod::Pod;
 pub use self::refusal::Refusal;
 use crate::Settings;
-use crate::names::{ENABLED, INJECT_LABEL};
+use crate::names::{CLUSTER_CERTIFICATE, ENABLED, INJECT_LABEL};
 
 /// What becomes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +185,9 @@ fn added(
         "/spec/volumes",
         sidecar::volume(),
     );
+    if kind == Kind::DataPlane {
+        put_certificates_first(&mut template, &mut marker);
+    }
 
     marker.make(&mut template, "/metadata", json!({}));
     if let Some(Value::Object(annotations)) =
@@ -211,6 +214,23 @@ fn added(
 fn append(template: &mut Value, marker: &mut Marker, path: &str, item: Value) {
     if let Some(Value::Array(list)) = marker.make(template, path, json!([])) {
         list.push(item);
+    }
+}
+
+/// Kong's operators lay their pod template and this one over each other: what they have in the first volume is then found in
+/// the first of the result, too, which so has two types and is refused
+/// (<https://github.com/Kong/kong-operator/issues/128>). Their first volume, by its mere name, as our first keeps them apart,
+/// and they leave it out when they fill in defaults (`SetDefaultsVolume` in their `strategicmerge.go`).
+fn put_certificates_first(template: &mut Value, marker: &mut Marker) {
+    let Some(Value::Array(volumes)) = template.pointer_mut("/spec/volumes") else {
+        return;
+    };
+    if volumes
+        .iter()
+        .all(|volume| pod::name(volume) != CLUSTER_CERTIFICATE)
+    {
+        volumes.insert(0, json!({"name": CLUSTER_CERTIFICATE}));
+        marker.volumes.push(CLUSTER_CERTIFICATE.to_owned());
     }
 }
 

@@ -18,6 +18,8 @@ pub const PORT_ANNOTATION: &str = "tagalong.dev/listen-port";
 
 /// Name of the container, its volume and its port.
 pub const SIDECAR: &str = "tagalong";
+/// The first volume that Kong's operators give Kong's pods.
+pub const CLUSTER_CERTIFICATE: &str = "cluster-certificate";
 /// The port the sidecar listens on, unless settings or [`PORT_ANNOTATION`] say otherwise.
 pub const LISTEN_PORT: u16 = 9542;
 /// Audience of the service account token with which the sidecar names its pod to the operator.

@@ -140,12 +140,20 @@ fn has_marker(object: &Value) -> bool {
     })
 }
 
-/// Where something was added, given that nothing else was changed: each list keeps its beginning, each map its keys.
+/// Where something was added, given that nothing else was changed: each list keeps its beginning, each map its keys. The operators'
+/// volume alone stands before the user's.
 fn additions(before: &Value, after: &Value, path: &str, out: &mut Vec<String>) {
     let empty = Map::new();
     match (before, after) {
         (Value::Array(old), Value::Array(new)) => {
             assert!(new.len() >= old.len(), "{path} became shorter");
+            let ours = json!({"name": "cluster-certificate"});
+            let first =
+                path == "/spec/volumes" && new.first() == Some(&ours) && old.first() != Some(&ours);
+            if first {
+                out.push(format!("{path}/- cluster-certificate"));
+            }
+            let new = &new[usize::from(first)..];
             for (index, (old, new)) in old.iter().zip(new).enumerate() {
                 additions(old, new, &format!("{path}/{index}"), out);
             }
@@ -178,7 +186,7 @@ fn additions(before: &Value, after: &Value, path: &str, out: &mut Vec<String>) {
     }
 }
 
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "/spec/containers/- tagalong",
     "/spec/initContainers/- tagalong",
     "/spec/volumes/- tagalong",
@@ -186,6 +194,7 @@ const OURS: [&str; 7] = [
     "/metadata/annotations/prometheus.io/path",
     "/metadata/annotations/prometheus.io/port",
     "/metadata/annotations/prometheus.io/scrape",
+    "/spec/volumes/- cluster-certificate",
 ];
 
 proptest! {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::names::{MARKER, SIDECAR};
 
@@ -30,6 +30,9 @@ pub(super) struct Marker {
     /// The other annotations that were added.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) annotations: BTreeMap<String, String>,
+    /// Volumes that were added beside the sidecar's, by their mere names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) volumes: Vec<String>,
     /// When the webhook that put it in had started: [`Settings::started`](crate::Settings::started).
     #[serde(default, skip_serializing_if = "is_zero")]
     since: u64,
@@ -125,6 +128,16 @@ pub(super) fn removed(template: &Value) -> Value {
         if let Some(Value::Array(list)) = base.pointer_mut(list) {
             list.retain(|item| item.get("name").and_then(Value::as_str) != Some(SIDECAR));
         }
+    }
+    if let Some(Value::Array(volumes)) = base.pointer_mut("/spec/volumes") {
+        // Whoever gave it a type since has made it theirs.
+        let ours = |item: &Value| {
+            marker
+                .volumes
+                .iter()
+                .any(|name| *item == json!({"name": name}))
+        };
+        volumes.retain(|item| !ours(item));
     }
     if let Some(Value::Object(annotations)) = base.pointer_mut("/metadata/annotations") {
         annotations.remove(MARKER);
