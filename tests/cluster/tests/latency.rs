@@ -168,10 +168,16 @@ async fn load_images(cluster: &Cluster) -> Result<()> {
         (SIDECAR, binaries.join("tagalong-sidecar")),
         (ECHO, ensured(Tool::Agnhost).await?),
     ] {
-        let image = Image::new(image)
+        let mut image = Image::new(image)
             .program(&program, "/program")?
             .directory("/tmp", 0o1777)
             .entrypoint(&["/program"]);
+        if image.name() == ECHO {
+            // What the published example's load runs in the backend.
+            for command in ["/bin/sh", "/bin/sleep"] {
+                image = image.program(Path::new(command), command)?;
+            }
+        }
         cluster.load_image(image).await?;
     }
     Ok(())
@@ -257,17 +263,16 @@ async fn latency_through_kong_scales_the_backend() -> Result<()> {
         })
         .await?;
 
-    let proxied = || {
-        ask(
-            cluster,
-            format!("{kong}:8000"),
-            "GET",
-            "/echo/hostname",
-            String::new(),
-        )
+    let through_kong = |path| {
+        let proxy = format!("{kong}:8000");
+        ask(cluster, proxy, "GET", path, String::new())
     };
-    let answer = namespace.until("an answer through Kong", proxied).await?;
+    let answer = namespace
+        .until("an answer through Kong", || through_kong("/echo/hostname"))
+        .await?;
     assert!(answer.starts_with("echo-"), "{answer}");
+    // Kong counts whole milliseconds, and an idle machine answers in none.
+    let slowly = || through_kong("/echo/shell?cmd=sleep%200.1");
 
     let enriched = ask(
         cluster,
@@ -297,7 +302,7 @@ async fn latency_through_kong_scales_the_backend() -> Result<()> {
     namespace
         .until("the metric from the adapter", || async {
             // A rate takes at least two scrapes with requests between them.
-            proxied().await?;
+            slowly().await?;
             let list = cluster.kubectl(&["get", "--raw", &path], "").await?;
             let list: Value = serde_json::from_str(&list)?;
             match list["items"][0]["value"].as_str() {
@@ -309,7 +314,7 @@ async fn latency_through_kong_scales_the_backend() -> Result<()> {
     let deployments: Api<Deployment> = namespace.api();
     namespace
         .until("a second pod of the backend", || async {
-            proxied().await?;
+            slowly().await?;
             let status = deployments.get("echo").await?.status.unwrap_or_default();
             if status.ready_replicas == Some(2) {
                 Ok(())
