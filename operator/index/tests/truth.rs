@@ -124,6 +124,22 @@ proptest! {
     }
 }
 
+/// A rule that waits as long as one that says nothing shares its Kong service.
+#[test]
+fn the_usual_timeout_is_none() {
+    let backend = json!([{"name": "y", "port": 80}]);
+    let rules = json!([{"backendRefs": backend}, {"backendRefs": backend, "timeouts": {"backendRequest": "60s"}}]);
+    let route = Thing::new(
+        ObjectKind::HttpRoute,
+        "a",
+        "r",
+        json!({"spec": {"rules": rules}}),
+    );
+    let names = table(&[route], &dataplane(None, None)).services;
+    assert_eq!(names.0["httproute.a.r.0"].to_string(), "a/y");
+    assert!(!names.0.contains_key("httproute.a.r.1"));
+}
+
 /// Two objects that give one name to two Services: the name is nobody's, and is reported.
 #[test]
 fn a_name_that_could_stand_for_two_services_is_in_no_table() {

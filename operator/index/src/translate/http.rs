@@ -15,6 +15,8 @@ use crate::key::Interner;
 const LONGEST: usize = 511;
 /// What Kong takes for "no timeout", in milliseconds: it has no such value.
 const NO_TIMEOUT: u64 = 2_147_483_646;
+/// What a rule without a timeout waits, in milliseconds.
+const USUAL_TIMEOUT: u64 = 60_000;
 
 pub(super) fn route(metadata: &ObjectMeta, spec: &RouteSpec, names: &mut Interner) -> Translation {
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
@@ -59,7 +61,7 @@ fn same_service(one: &RouteRule, other: &RouteRule) -> bool {
                 .position(|candidate| same_backend(backend, candidate));
             same.map(|at| other_refs.swap_remove(at)).is_some()
         })
-        && timeout(one) == timeout(other)
+        && timeout(one).unwrap_or(USUAL_TIMEOUT) == timeout(other).unwrap_or(USUAL_TIMEOUT)
 }
 
 fn same_backend(one: &BackendRef, other: &BackendRef) -> bool {
@@ -81,8 +83,11 @@ fn same_backend(one: &BackendRef, other: &BackendRef) -> bool {
         )
 }
 
+/// What a rule waits for its backend, in milliseconds, where it says so.
 fn timeout(rule: &RouteRule) -> Option<u64> {
-    duration::milliseconds(rule.timeouts.as_ref()?.backend_request.as_ref()?)
+    let written = rule.timeouts.as_ref()?.backend_request.as_ref()?;
+    let timeout = duration::milliseconds(written)?;
+    Some(if timeout == 0 { NO_TIMEOUT } else { timeout })
 }
 
 /// The names that a rule has where Kong services are combined over all HTTPRoutes of a namespace.
@@ -122,7 +127,6 @@ fn combined(rule: &RouteRule, namespace: &str) -> Vec<(String, Form)> {
         ));
     }
     if let Some(timeout) = timeout(rule) {
-        let timeout = if timeout == 0 { NO_TIMEOUT } else { timeout };
         let timed: Vec<_> = names
             .iter()
             .map(|(name, _)| (format!("{name}.timeout.{timeout}"), Form::CombinedTimeout))
