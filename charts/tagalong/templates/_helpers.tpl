@@ -106,6 +106,8 @@ topologySpreadConstraints:
   - {{ toYaml (merge (dict) . (dict "labelSelector" $selector)) | nindent 4 | trim }}
   {{- end }}
 {{- end }}
+# Services must not become variables: they would begin as the flags do.
+enableServiceLinks: false
 {{ include "tagalong.podSecurity" . }}
 {{- end -}}
 
@@ -149,6 +151,9 @@ securityContext:
   value: {{ include "tagalong.secret.operator" . }}
 - name: TAGALONG_WEBHOOK_SECRET
   value: {{ include "tagalong.secret.webhook" . }}
+{{- else }}
+- name: TAGALONG_TLS_DIR
+  value: /var/run/tagalong/tls
 {{- end }}
 {{- if .Values.webhook.enabled }}
 - name: TAGALONG_WEBHOOK_CONFIGURATION
@@ -166,4 +171,11 @@ readinessProbe:
   httpGet: {path: /readyz, port: admin}
   periodSeconds: 2
   timeoutSeconds: 5
+{{- end -}}
+
+{{/* Annotations of what exists only while the release is being uninstalled. The argument: its place in the order. */}}
+{{- define "tagalong.uninstall.hook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
