@@ -1,5 +1,6 @@
 //! The Helm chart `charts/tagalong`: rendered by a real Helm, and described by its own comments.
 
+pub mod flags;
 pub mod helm;
 pub mod readme;
 

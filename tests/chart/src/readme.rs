@@ -53,7 +53,7 @@ fn table(text: &str) -> Result<String> {
         let value = values.pointer(&format!("/{}", names.join("/")));
         let value = value.ok_or_else(|| format!("no such value: {}", names.join(".")))?;
         if comment.is_empty() {
-            if !value.as_object().is_some_and(|group| !group.is_empty()) {
+            if value.as_object().is_none_or(serde_json::Map::is_empty) {
                 return Err(format!("{} needs a comment above it", names.join(".")).into());
             }
             continue;

@@ -1,7 +1,8 @@
 //! What Helm renders.
 
+use clap::Parser as _;
 use serde_json::{Value, json};
-use tagalong_chart::{Result, file, helm};
+use tagalong_chart::{Result, file, flags, helm};
 
 /// Everything that can be asked for.
 fn everything() -> Value {
@@ -344,5 +345,47 @@ fn older_kubernetes_is_refused() -> Result {
     assert!(refused.is_err_and(|error| error.to_string().contains("kubeVersion")));
     // As providers write their versions.
     helm::text_for("1.30.0-gke.100", &json!({}))?;
+    Ok(())
+}
+
+/// A variable that a program does not know would be passed over in silence.
+#[test]
+fn both_programs_take_what_they_are_told() -> Result {
+    let resources =
+        json!({"limits": {"memory": "64Mi"}, "requests": {"cpu": "5m", "memory": "16Mi"}});
+    let objects = helm::objects(&json!({
+        "sidecar": {"resources": resources, "scrapeAnnotations": true, "native": false, "port": 9999},
+        "operator": {"aggregate": "all", "podSelector": "", "pushConnections": 1_000_000}, "logFormat": "text", "logLevel": "warn",
+    }))?;
+    let told = |name: &str| -> Result<Vec<String>> {
+        let deployment = find(&objects, "Deployment", name)?;
+        let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        let mut told = flags::of(env, |_| "x")?;
+        told.insert(0, name.to_owned());
+        Ok(told)
+    };
+    let webhook = tagalong_webhook::Args::try_parse_from(told("tagalong-webhook")?)?;
+    assert_eq!(webhook.sidecar_resources, Some(resources));
+    assert_eq!(webhook.sidecar_port, 9999);
+    assert!(webhook.scrape_annotations);
+    assert_eq!(
+        webhook.labels_url,
+        "https://tagalong-operator.tagalong-system.svc:8443/v1/labels"
+    );
+    let operator =
+        tagalong_operator::args::Cli::try_parse_from(told("tagalong-operator")?)?.operate;
+    assert_eq!(operator.pod_selector, "");
+    assert_eq!(operator.push_connections, 1_000_000);
+    assert_eq!(
+        operator.push_names,
+        ["tagalong-operator.tagalong-system.svc"]
+    );
+    // What the programs say themselves where nobody tells them otherwise fits the chart's names.
+    let defaults = tagalong_operator::args::Cli::try_parse_from(["tagalong-operator"])?.operate;
+    assert_eq!(defaults.lease, operator.lease);
+    assert_eq!(defaults.ca_secret, operator.ca_secret);
+    assert_eq!(defaults.push_secret, operator.push_secret);
+    assert_eq!(defaults.webhook_secret, operator.webhook_secret);
+    assert_eq!(defaults.push_names, operator.push_names);
     Ok(())
 }
