@@ -55,7 +55,7 @@ cluster-clean: ## What a killed cluster left, and the built binaries (some 1 GB,
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- clean --cache
 
 images: ## The three release images as archives in images/, for docker load, ctr and kind load
-	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
+	TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" $(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out $(IMAGES)
 
 chart: ## The Helm chart, packaged in dist/
