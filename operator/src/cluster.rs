@@ -11,7 +11,7 @@ use crate::reconcile::observed::CA_CONFIG_MAP;
 use crate::reconcile::tell::Teller;
 use crate::reconcile::write::Writer;
 use crate::watches::{self, Context, Watched};
-use crate::world::{CaConfigMaps, World};
+use crate::world::{CaConfigMaps, Policies, World};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tagalong_crds as crds;
@@ -106,6 +106,7 @@ pub async fn start(
         writes: writes.clone(),
         world: world.clone(),
         metrics: metrics.reconcile.clone(),
+        admitted: args.admitted().into(),
     };
     tokio::spawn(reconcile::run(
         writer,
@@ -177,7 +178,16 @@ fn watch(
         selectors: BTreeMap::new(),
     };
     let ready = synced.handle("ConfigMap");
-    tokio::spawn(watches::named(ca, CA_CONFIG_MAP, ready, drain.clone()));
+    let named = Some(CA_CONFIG_MAP);
+    tokio::spawn(watches::core(ca, named, ready, drain.clone()));
+    let policies = Context {
+        client: client.clone(),
+        sink: Policies(world.clone()),
+        metrics: metrics.watches.clone(),
+        selectors: BTreeMap::new(),
+    };
+    let ready = synced.handle("NetworkPolicy");
+    tokio::spawn(watches::core(policies, None, ready, drain.clone()));
     tokio::spawn(watches::run(
         kinds(),
         context,

@@ -134,6 +134,7 @@ pub fn api(client: &Client, namespace: &str, version: &str, kind: &str) -> Api<D
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let plural = match kind {
         "Ingress" => "ingresses".to_owned(),
+        "NetworkPolicy" => "networkpolicies".to_owned(),
         kind => format!("{}s", kind.to_lowercase()),
     };
     let gvk = GroupVersionKind::gvk(group, version, kind);
