@@ -3,6 +3,7 @@
 use crate::args::OperateArgs;
 use crate::certificates::keeper::{self, Places};
 use crate::certificates::{self, Serving, files, webhook};
+use crate::collect::announce::{self, Announcer};
 use crate::metrics::Metrics;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::{ApiServer, Tokens};
@@ -44,6 +45,8 @@ pub struct Operator {
     pub serving: Serving,
     /// Whether it may write, and answers for all pods.
     pub writes: Writes,
+    /// Takes what is to be told of pods that cannot be collected.
+    pub announcer: Announcer,
     /// Ends with the lease: at the drain, or when it is lost.
     pub lease: JoinHandle<Result<(), Lost>>,
 }
@@ -125,6 +128,15 @@ pub async fn start(
         ));
     }
 
+    let (announcer, troubles) = announce::channel();
+    tokio::spawn(announce::record(
+        client.clone(),
+        args.pod_name.clone(),
+        writes.clone(),
+        troubles,
+        drain.clone(),
+    ));
+
     let limits = Limits {
         connections: args.push_connections,
         ..Limits::default()
@@ -149,6 +161,7 @@ pub async fn start(
         metrics,
         serving,
         writes,
+        announcer,
         lease,
     })
 }

@@ -70,7 +70,7 @@ fn world(pods: Vec<Object>) -> World {
     world
 }
 
-async fn body(response: Response<Full<Bytes>>) -> String {
+async fn body(response: Response<Answer>) -> String {
     let bytes = response
         .into_body()
         .collect()
@@ -87,6 +87,7 @@ fn scraper(world: World, writes: Writes) -> Scrape {
         Aggregate::Enriched,
         Limits::default(),
         metrics.collect.clone(),
+        None,
     );
     Scrape {
         metrics,
