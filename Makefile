@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 300
-BENCHES := rewrite merge sidecar index webhook
+SOAK_SECONDS ?= 600
+BENCHES := rewrite merge sidecar index webhook collect
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ fuzz: ## FUZZ_SECONDS (300) of each fuzz target
 unit: ## All tests of all crates; the first run builds a Kubernetes
 	$(CARGO) test --workspace --locked
 
+soak: ## SOAK_SECONDS (600) of a real Prometheus scraping the operator while pods come, go, hang and restart
+	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test prometheus -- --nocapture
+
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins
 	@status=0; for bench in $(BENCHES); do target/release/$$bench || status=1; done; exit $$status
@@ -56,4 +60,4 @@ images: ## The three release images as archives in images/, for docker load, ctr
 	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out images
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit bench bench-peers bench-page cluster cluster-clean images
+.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images

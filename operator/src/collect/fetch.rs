@@ -6,6 +6,7 @@ use flate2::write::GzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -17,8 +18,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A body that brings nothing for so long lets another be read meanwhile.
-const STALLED: Duration = Duration::from_millis(20);
+/// A body that brings nothing for so long lets another be read meanwhile. It must be short: many bodies that trickle
+/// are read in time only if none waits for another's next byte.
+const STALLED: Duration = Duration::from_millis(2);
+/// What is read from a connection at once: little enough to stay in a core's cache, and below what the allocator
+/// gets from the kernel, and gives back, every time.
+const BUFFER: usize = 64 << 10;
 
 /// A pod whose sidecar is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +164,10 @@ async fn fetch_now(
     let stream = TcpStream::connect(target.address)
         .await
         .map_err(|error| broken(&error))?;
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let handshake = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .handshake(TokioIo::new(stream))
+        .await;
     let (mut send, connection) = handshake.map_err(|error| broken(&error))?;
     let _ends_with_us = AbortOnDropHandle::new(tokio::spawn(connection));
     let left = deadline

@@ -1,6 +1,8 @@
 //! The operator on a real API server, under exactly the permissions that the chart gives it.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod pods;
+pub mod prometheus;
 pub mod replica;
 pub mod sidecar;
 pub mod wire;
