@@ -2,9 +2,10 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 300
+SOAK_SECONDS ?= 600
 # Where `make images` puts them.
 IMAGES ?= images
-BENCHES := rewrite merge sidecar index webhook
+BENCHES := rewrite merge sidecar index webhook collect
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ fuzz: ## FUZZ_SECONDS (300) of each fuzz target
 
 unit: ## All tests of all crates; the first run builds a Kubernetes
 	$(CARGO) test --workspace --locked
+
+soak: ## SOAK_SECONDS (600) of a real Prometheus scraping the operator while pods come, go, hang and restart
+	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test prometheus -- --nocapture
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins
@@ -74,4 +78,4 @@ release: ## All that a release consists of, in dist/, with checksums
 	$(MAKE) --no-print-directory chart sbom
 	cd dist && sha256sum -- * > SHA256SUMS
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release
+.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release

@@ -1,7 +1,9 @@
 //! Flags. Each also comes as a `TAGALONG_*` variable.
 
+use crate::admission::{self, Labels, Peers};
 use crate::collect::Aggregate;
 use clap::{Args, Parser, Subcommand};
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tagalong_runtime::RuntimeArgs;
@@ -95,6 +97,27 @@ pub struct OperateArgs {
     #[arg(long, env = "TAGALONG_POD_NAME", default_value = "tagalong-operator")]
     pub pod_name: String,
 
+    /// Labels of the operator's own pods: where a NetworkPolicy isolates a DataPlane's pods, pods of the operator's
+    /// namespace with these labels are admitted to the sidecar's port.
+    #[arg(
+        long,
+        env = "TAGALONG_OWN_POD_LABELS",
+        value_name = "KEY=VALUE,...",
+        value_parser = admission::labels,
+        default_value = "app.kubernetes.io/name=tagalong,app.kubernetes.io/component=operator"
+    )]
+    pub own_pod_labels: Labels,
+
+    /// Who else is admitted there, such as Prometheus: a JSON list of what a NetworkPolicy has under `from`.
+    #[arg(
+        long,
+        env = "TAGALONG_SCRAPERS",
+        value_name = "JSON",
+        value_parser = admission::peers,
+        default_value = "[]"
+    )]
+    pub scrapers: Peers,
+
     /// The Lease that replicas share.
     #[arg(long, env = "TAGALONG_LEASE", default_value = "tagalong-operator")]
     pub lease: String,
@@ -152,4 +175,14 @@ pub struct OperateArgs {
         default_value = "gateway-operator.konghq.com/selector"
     )]
     pub pod_selector: String,
+}
+
+impl OperateArgs {
+    /// Who is to reach sidecars that a NetworkPolicy isolates.
+    #[must_use]
+    pub fn admitted(&self) -> Vec<NetworkPolicyPeer> {
+        let mut admitted = vec![admission::operator(&self.namespace, &self.own_pod_labels)];
+        admitted.extend_from_slice(&self.scrapers.0);
+        admitted
+    }
 }

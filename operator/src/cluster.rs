@@ -3,6 +3,7 @@
 use crate::args::OperateArgs;
 use crate::certificates::keeper::{self, Places};
 use crate::certificates::{self, Serving, files, webhook};
+use crate::collect::announce::{self, Announcer};
 use crate::metrics::Metrics;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::{ApiServer, Tokens};
@@ -11,7 +12,7 @@ use crate::reconcile::observed::CA_CONFIG_MAP;
 use crate::reconcile::tell::Teller;
 use crate::reconcile::write::Writer;
 use crate::watches::{self, Context, Watched};
-use crate::world::{CaConfigMaps, World};
+use crate::world::{CaConfigMaps, Policies, World};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tagalong_crds as crds;
@@ -44,6 +45,8 @@ pub struct Operator {
     pub serving: Serving,
     /// Whether it may write, and answers for all pods.
     pub writes: Writes,
+    /// Takes what is to be told of pods that cannot be collected.
+    pub announcer: Announcer,
     /// Ends with the lease: at the drain, or when it is lost.
     pub lease: JoinHandle<Result<(), Lost>>,
 }
@@ -123,6 +126,7 @@ pub async fn start(
         writes: writes.clone(),
         world: world.clone(),
         metrics: metrics.reconcile.clone(),
+        admitted: args.admitted().into(),
     };
     tokio::spawn(reconcile::run(
         writer,
@@ -140,6 +144,15 @@ pub async fn start(
             drain.clone(),
         ));
     }
+
+    let (announcer, troubles) = announce::channel();
+    tokio::spawn(announce::record(
+        client.clone(),
+        args.pod_name.clone(),
+        writes.clone(),
+        troubles,
+        drain.clone(),
+    ));
 
     let limits = Limits {
         connections: args.push_connections,
@@ -165,6 +178,7 @@ pub async fn start(
         metrics,
         serving,
         writes,
+        announcer,
         lease,
     })
 }
@@ -191,7 +205,16 @@ pub(crate) fn watch(
         selectors: BTreeMap::new(),
     };
     let ready = synced.handle("ConfigMap");
-    tokio::spawn(watches::named(ca, CA_CONFIG_MAP, ready, drain.clone()));
+    let named = Some(CA_CONFIG_MAP);
+    tokio::spawn(watches::core(ca, named, ready, drain.clone()));
+    let policies = Context {
+        client: context.client.clone(),
+        sink: Policies(context.sink.clone()),
+        metrics: context.metrics.clone(),
+        selectors: BTreeMap::new(),
+    };
+    let ready = synced.handle("NetworkPolicy");
+    tokio::spawn(watches::core(policies, None, ready, drain.clone()));
     tokio::spawn(watches::run(kinds, context, synced.clone(), drain.clone()));
 }
 

@@ -7,6 +7,7 @@
 //!   certificates: authority, serving certificates                                  lease holder writes
 //! ```
 
+pub mod admission;
 pub mod args;
 pub mod ask;
 pub mod certificates;

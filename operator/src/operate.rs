@@ -1,6 +1,7 @@
 //! The life of the process: start, serve, end.
 
 use crate::args::OperateArgs;
+use crate::collect::announce::Announcer;
 use crate::collect::fetch::Limits;
 use crate::collect::{Aggregate, Collector};
 use crate::metrics::Metrics;
@@ -84,6 +85,7 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
                 &world,
                 &metrics,
                 Writes::always(),
+                None,
                 runtime.drain(),
             );
             runtime.run(work).await?;
@@ -105,6 +107,7 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
             &operator.world,
             &metrics,
             writes,
+            Some(operator.announcer),
             runtime.drain(),
         );
         match runtime.run(operator.lease).await? {
@@ -121,12 +124,13 @@ fn scrape(
     world: &World,
     metrics: &Metrics,
     writes: Writes,
+    announcer: Option<Announcer>,
     drain: Drain,
 ) {
     let collector = (args.aggregate != Aggregate::Off).then(|| {
         let (limits, counts) = (Limits::default(), metrics.collect.clone());
         (
-            Collector::new(world.clone(), args.aggregate, limits, counts),
+            Collector::new(world.clone(), args.aggregate, limits, counts, announcer),
             writes,
         )
     });

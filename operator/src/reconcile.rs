@@ -8,6 +8,7 @@
 pub mod diff;
 pub mod missed;
 pub mod observed;
+pub mod policies;
 pub mod status;
 pub mod tell;
 pub mod wanted;
@@ -85,7 +86,8 @@ async fn pass(
     trust: Option<&str>,
 ) -> (bool, Option<Duration>) {
     let (plans, mut stages, found) = writer.world.look(|state| {
-        let (plans, wanted) = wanted::wanted(&state.index, trust);
+        let (plans, mut wanted) = wanted::wanted(&state.index, trust);
+        wanted.policies = policies::wanted(&state.index, &state.observed, &writer.admitted);
         let stages = diff::due(&wanted, &state.observed);
         let found = missed.look(&state.index, &state.observed, Instant::now());
         (plans, stages, found)

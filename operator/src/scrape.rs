@@ -1,20 +1,18 @@
 //! `/metrics`: the operator's own, and, of the replica that holds the lease, those of all sidecars.
 
-use crate::collect::Collector;
+use crate::collect::{self, Collector};
 use crate::metrics::Metrics;
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use body::{Answer, Pieces};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use std::io::Write as _;
 use std::time::Duration;
 use tagalong_exposition::merge::Format;
 use tagalong_runtime::admin::{OPENMETRICS, text};
 use tagalong_runtime::lease::Writes;
+
+mod body;
 
 const OPEN: HeaderValue = HeaderValue::from_static(OPENMETRICS);
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -33,59 +31,45 @@ pub struct Scrape {
 
 impl Scrape {
     /// The answer to one request.
-    pub async fn answer<B>(self, request: Request<B>) -> Response<Full<Bytes>> {
+    pub async fn answer<B>(self, request: Request<B>) -> Response<Answer> {
         if request.uri().path() != "/metrics" {
-            return text(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
+            return text(StatusCode::NOT_FOUND, "metrics are at /metrics\n").map(Answer::Whole);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            let answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            return answer.map(Answer::Whole);
         }
         let open = accepts(request.headers(), &ACCEPT, "application/openmetrics-text");
+        let gzip = accepts(request.headers(), &ACCEPT_ENCODING, "gzip");
         let format = if open {
             Format::OpenMetrics
         } else {
             Format::Text
         };
-        let body = match &self.collector {
+        let merger = match &self.collector {
             Some((collector, lease)) if lease.allowed() => {
                 let own = self.metrics.plain();
-                match collector
-                    .collect(own, format, timeout(request.headers()))
-                    .await
-                {
-                    Some(collected) => collected.to_vec(),
-                    None => {
-                        let why = "the collection that is under way takes longer than you wait\n";
-                        return text(StatusCode::SERVICE_UNAVAILABLE, why);
-                    }
-                }
+                let collected = collector.collect(own, timeout(request.headers()));
+                let Some(merger) = collected.await else {
+                    let why = "the collection that is under way takes longer than you wait\n";
+                    return text(StatusCode::SERVICE_UNAVAILABLE, why).map(Answer::Whole);
+                };
+                merger
             }
-            _ if open => self.metrics.encode().into_bytes(),
-            _ => self.metrics.plain().into_bytes(),
+            _ => collect::alone(&self.metrics.plain()),
         };
-        let gzip = accepts(request.headers(), &ACCEPT_ENCODING, "gzip");
-        respond(body, if open { OPEN } else { TEXT }, gzip)
-    }
-}
-
-fn respond(body: Vec<u8>, kind: HeaderValue, gzip: bool) -> Response<Full<Bytes>> {
-    let zipped = gzip.then(|| {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(&body).and_then(|()| gzip.finish())
-    });
-    let mut response = match zipped {
-        Some(Ok(zipped)) => {
-            let mut response = text(StatusCode::OK, zipped);
-            let encoding = HeaderValue::from_static("gzip");
-            response.headers_mut().insert(CONTENT_ENCODING, encoding);
-            response
+        let mut response = Response::new(Answer::Pieces(Box::new(Pieces::new(
+            merger.finish(format),
+            gzip,
+        ))));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, if open { OPEN } else { TEXT });
+        headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+        if gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        _ => text(StatusCode::OK, body),
-    };
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    let vary = HeaderValue::from_static("accept, accept-encoding");
-    response.headers_mut().insert(VARY, vary);
-    response
+        response
+    }
 }
 
 /// Whether a list of choices has this one, and not with a quality of nothing.

@@ -11,10 +11,10 @@ pub use one::Sink;
 
 use crate::metrics;
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
-use kube::core::ApiResource;
+use kube::core::{ApiResource, Resource};
 use kube::runtime::watcher;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl<S: Clone + Send + Sync + 'static> Watched<S> {
     #[must_use]
     pub fn new<K>() -> Self
     where
-        K: Kind + Clone + Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+        K: Kind + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
         S: Sink<K>,
     {
         Self {
@@ -82,17 +82,30 @@ impl<S: Clone + Send + Sync + 'static> Watched<S> {
     }
 }
 
-/// Watches the ConfigMaps of one name in all namespaces: the permission can be given for just them.
-pub async fn named<S: Sink<ConfigMap> + Clone>(
+/// Watches a kind that every cluster has: only the objects of a name, if one is given, since permission can be
+/// given for just them.
+pub async fn core<K, S: Sink<K> + Clone>(
     context: Context<S>,
-    name: &str,
+    name: Option<&str>,
     ready: tagalong_runtime::readiness::Handle,
     drain: Drain,
-) {
-    let api = Api::<ConfigMap>::all(context.client.clone());
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+) where
+    K: Resource<DynamicType = ()>
+        + k8s_openapi::Resource
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let api = Api::<K>::all(context.client.clone());
+    let mut config = watcher::Config::default();
+    if let Some(name) = name {
+        config = config.fields(&format!("metadata.name={name}"));
+    }
     let events = one::plain(api, config);
-    let watch = one::feed(events, "ConfigMap", context, Some(ready));
+    let watch = one::feed(events, K::KIND, context, Some(ready));
     drain.cancel(watch).await;
 }
 

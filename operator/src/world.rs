@@ -8,6 +8,7 @@ use crate::push::stream::Subscription;
 use crate::reconcile::observed::{Observe, Observed};
 use crate::watches::Sink;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tagalong_crds as crds;
@@ -168,6 +169,35 @@ impl Sink<ConfigMap> for CaConfigMaps {
             state.observed.ca.clear();
             for object in &objects {
                 state.observed.ca_seen(object);
+            }
+            (true, Changes::default())
+        });
+    }
+}
+
+/// NetworkPolicies: no matter of the index either.
+#[derive(Clone)]
+pub struct Policies(pub World);
+
+impl Sink<NetworkPolicy> for Policies {
+    fn apply(&self, object: NetworkPolicy) {
+        self.0
+            .update(|state| (state.observed.policy_seen(&object), Changes::default()));
+    }
+
+    fn delete(&self, namespace: Option<&str>, name: &str) {
+        let key = Key::new(namespace.unwrap_or_default(), name);
+        self.0.update(|state| {
+            let gone = state.observed.policies.remove(&key);
+            (gone.is_some(), Changes::default())
+        });
+    }
+
+    fn reset(&self, objects: Vec<NetworkPolicy>) {
+        self.0.update(|state| {
+            state.observed.policies.clear();
+            for object in &objects {
+                state.observed.policy_seen(object);
             }
             (true, Changes::default())
         });

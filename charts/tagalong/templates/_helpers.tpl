@@ -22,6 +22,15 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
+{{/* The same labels of the operator's pods as its flag takes them. */}}
+{{- define "tagalong.ownLabels" -}}
+{{- $labels := list -}}
+{{- range $name, $value := include "tagalong.selector" (dict "root" . "component" "operator") | fromYaml -}}
+{{- $labels = append $labels (printf "%s=%s" $name $value) -}}
+{{- end -}}
+{{- join "," $labels -}}
+{{- end -}}
+
 {{/* Labels of every object: dict root, component. Not app.kubernetes.io/managed-by=tagalong: that is what the operator makes. */}}
 {{- define "tagalong.labels" -}}
 {{- $labels := include "tagalong.selector" . | fromYaml -}}

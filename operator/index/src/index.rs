@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 use tagalong_wire as wire;
 
 use crate::{
@@ -128,6 +129,20 @@ impl Index {
     /// The pods of a DataPlane, in order.
     pub fn pods(&self, dataplane: &Key) -> impl Iterator<Item = &Pod> {
         self.pods.of(dataplane)
+    }
+
+    /// What the pods of a DataPlane are selected by: one selector for each of the objects that it is.
+    #[must_use]
+    pub fn pod_selectors(&self, dataplane: &Key) -> Vec<Vec<LabelSelectorRequirement>> {
+        if let Some(object) = self.parties.dataplanes.get(dataplane) {
+            let selector = object.selector.as_ref().map(Selector::of_dataplane);
+            return selector.iter().map(Selector::expressions).collect();
+        }
+        let workloads = self.parties.workloads.values();
+        let selectors = workloads
+            .filter(|workload| workload.marked && workload.dataplane == *dataplane)
+            .map(|workload| workload.selector.expressions());
+        selectors.filter(|selector| !selector.is_empty()).collect()
     }
 
     /// The pods whose sidecars can be asked for metrics: running, injected, of attached DataPlanes.

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::core::ResourceExt as _;
 use serde::Serialize;
 use tagalong_crds as crds;
@@ -59,6 +59,12 @@ impl Pod {
             && self.port.is_some()
             && !self.addresses.is_empty()
             && self.dataplane.is_some()
+    }
+
+    /// Whether a selector of Kubernetes, of which an empty one selects everything, selects the pod.
+    #[must_use]
+    pub fn is_selected_by(&self, selector: &LabelSelector) -> bool {
+        Selector::of(selector, &mut Interner::default()).holds(&self.labels)
     }
 }
 
@@ -318,8 +324,41 @@ impl Selector {
         }
     }
 
+    /// The labels of a DataPlane's pods.
+    pub(crate) fn of_dataplane(selector: &Name) -> Self {
+        Self {
+            labels: vec![(Name::from(SELECTOR_LABEL), Name::clone(selector))],
+            expressions: Vec::new(),
+        }
+    }
+
+    /// The selector as Kubernetes has it, in expressions only: they can be added to another selector's.
+    pub(crate) fn expressions(&self) -> Vec<LabelSelectorRequirement> {
+        let labels = self
+            .labels
+            .iter()
+            .map(|(key, value)| (key, Operator::In, std::slice::from_ref(value)));
+        let expressions = self
+            .expressions
+            .iter()
+            .map(|(key, operator, values)| (key, *operator, values.as_slice()));
+        let requirement = |(key, operator, values): (&Name, Operator, &[Name])| {
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            LabelSelectorRequirement {
+                key: key.to_string(),
+                operator: format!("{operator:?}"),
+                values: (!values.is_empty()).then_some(values),
+            }
+        };
+        labels.chain(expressions).map(requirement).collect()
+    }
+
     /// An empty selector matches nothing: a workload always has one.
     fn matches(&self, labels: &[(Name, Name)]) -> bool {
+        self.holds(labels) && !(self.labels.is_empty() && self.expressions.is_empty())
+    }
+
+    fn holds(&self, labels: &[(Name, Name)]) -> bool {
         let labels: BTreeMap<&Name, &Name> =
             labels.iter().map(|(key, value)| (key, value)).collect();
         let wanted = self
@@ -335,6 +374,6 @@ impl Selector {
                 Operator::DoesNotExist => value.is_none(),
             }
         });
-        wanted && expressed && !(self.labels.is_empty() && self.expressions.is_empty())
+        wanted && expressed
     }
 }

@@ -6,13 +6,24 @@ use flate2::write::GzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 use tagalong_exposition::merge::Source;
 use tagalong_index::Key;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+/// A body that brings nothing for so long lets another be read meanwhile. It must be short: many bodies that trickle
+/// are read in time only if none waits for another's next byte.
+const STALLED: Duration = Duration::from_millis(2);
+/// What is read from a connection at once: little enough to stay in a core's cache, and below what the allocator
+/// gets from the kernel, and gives back, every time.
+const BUFFER: usize = 64 << 10;
 
 /// A pod whose sidecar is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +34,8 @@ pub struct Target {
     pub pod: Key,
     /// Its DataPlane.
     pub dataplane: Key,
+    /// Whether it is being deleted.
+    pub ends: bool,
     /// Where its sidecar listens.
     pub address: SocketAddr,
     /// The same, as a label says it.
@@ -74,6 +87,9 @@ pub enum Failed {
     /// There are more samples than allowed.
     #[error("there are more than {0} samples")]
     TooMany(u64),
+    /// Reading it failed for a fault of ours.
+    #[error("a fault of the operator itself")]
+    Fault,
 }
 
 impl Failed {
@@ -89,11 +105,38 @@ impl Failed {
             Self::Encoding => "encoding",
             Self::TooLong(_) => "too_long",
             Self::TooMany(_) => "too_many",
+            Self::Fault => "fault",
+        }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::Connection(_) => {
+                "Does its sidecar run (kubectl logs -c tagalong), and does a NetworkPolicy keep the operator from its port?"
+            }
+            Self::Timeout => {
+                "Its sidecar's own metrics tell how long Kong takes; scrape with a longer timeout, or find what holds the pod up."
+            }
+            Self::Status(_) | Self::CutOff(_) => {
+                "Its sidecar's log says why: kubectl logs -c tagalong."
+            }
+            Self::OtherPod(_) => {
+                "Its address has been given to another pod; this passes once Kubernetes reports the new one."
+            }
+            Self::Encoding => {
+                "Something between the operator and the sidecar changes answers: a mesh, a proxy?"
+            }
+            Self::TooLong(_) | Self::TooMany(_) => {
+                "Have Kong count less: turn off in the extension's config what nobody reads, or select fewer Services."
+            }
+            Self::Fault => "The operator's log has the details; please report them.",
         }
     }
 }
 
-/// The samples of one pod.
+/// The samples of one pod. Many may be asked at once; the bodies of as many as `reading` permits are read.
 ///
 /// # Errors
 ///
@@ -102,9 +145,11 @@ pub async fn fetch(
     target: &Target,
     samples: Aggregate,
     limits: &Limits,
+    reading: &Semaphore,
     deadline: Instant,
 ) -> Result<Source, Failed> {
-    let fetched = tokio::time::timeout_at(deadline, fetch_now(target, samples, limits, deadline));
+    let work = fetch_now(target, samples, limits, reading, deadline);
+    let fetched = tokio::time::timeout_at(deadline, work);
     fetched.await.unwrap_or(Err(Failed::Timeout))
 }
 
@@ -112,16 +157,19 @@ async fn fetch_now(
     target: &Target,
     samples: Aggregate,
     limits: &Limits,
+    reading: &Semaphore,
     deadline: Instant,
 ) -> Result<Source, Failed> {
     let broken = |error: &dyn std::fmt::Display| Failed::Connection(error.to_string());
     let stream = TcpStream::connect(target.address)
         .await
         .map_err(|error| broken(&error))?;
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let handshake = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .handshake(TokioIo::new(stream))
+        .await;
     let (mut send, connection) = handshake.map_err(|error| broken(&error))?;
-    let work = tokio::spawn(connection);
-    let _ends_with_us = AbortOnDrop(work.abort_handle());
+    let _ends_with_us = AbortOnDropHandle::new(tokio::spawn(connection));
     let left = deadline
         .saturating_duration_since(Instant::now())
         .as_secs_f64();
@@ -155,7 +203,18 @@ async fn fetch_now(
     } else {
         Taken::Plain(Box::new(sink))
     };
-    while let Some(frame) = body.frame().await {
+    let mut permit = reading.acquire().await.ok();
+    loop {
+        let frame = match tokio::time::timeout(STALLED, body.frame()).await {
+            Ok(frame) => frame,
+            Err(_stalled) => {
+                drop(permit.take());
+                let frame = body.frame().await;
+                permit = reading.acquire().await.ok();
+                frame
+            }
+        };
+        let Some(frame) = frame else { break };
         let frame = frame.map_err(|error| Failed::CutOff(error.to_string()))?;
         if let Ok(data) = frame.into_data() {
             taken.write(&data)?;
@@ -166,14 +225,6 @@ async fn fetch_now(
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 enum Taken {

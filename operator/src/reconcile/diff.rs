@@ -6,6 +6,7 @@
 use crate::reconcile::observed::{
     ADDED_LABEL, ADDED_PLUGIN, CaConfigMap, DataPlane, FINALIZER, Observed, Plugin, Service,
 };
+use crate::reconcile::policies;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tagalong_index::annotation::{self, PLUGINS};
@@ -24,6 +25,8 @@ pub struct Wanted {
     pub namespaces: BTreeSet<String>,
     /// Extensions that something in other objects is for.
     pub held: BTreeSet<Key>,
+    /// NetworkPolicies that admit to sidecars.
+    pub policies: BTreeMap<Key, policies::Wanted>,
     /// What sidecars are to trust, once it is known.
     pub bundle: Option<String>,
 }
@@ -74,6 +77,22 @@ pub enum Action {
         /// The version that stands.
         version: String,
     },
+    /// Makes a NetworkPolicy, or makes it right.
+    Policy {
+        /// Which.
+        key: Key,
+        /// What is wanted of it.
+        wanted: Box<policies::Wanted>,
+        /// The version that stands; none to make it.
+        version: Option<String>,
+    },
+    /// Deletes a NetworkPolicy of ours.
+    DeletePolicy {
+        /// Which.
+        key: Key,
+        /// The version that stands.
+        version: String,
+    },
 }
 
 /// A kind whose metadata is patched.
@@ -96,6 +115,7 @@ pub fn due(wanted: &Wanted, observed: &Observed) -> Vec<Vec<Action>> {
         .filter_map(|key| hold(key, observed))
         .collect();
     first.extend(config_maps(wanted, observed));
+    first.extend(policies::due(&wanted.policies, observed));
     let plugins = wanted
         .plugins
         .iter()

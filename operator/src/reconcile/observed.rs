@@ -1,7 +1,9 @@
 //! The objects that the reconcilers write, as the watches last saw them: no more of each than decides
 //! whether a write is due.
 
+use crate::reconcile::policies::Policy;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{Resource, ResourceExt as _};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -82,6 +84,8 @@ pub struct Observed {
     pub dataplanes: BTreeMap<Key, DataPlane>,
     /// Every extension.
     pub extensions: BTreeMap<Key, crds::DataPlaneMetricsExtension>,
+    /// Every NetworkPolicy.
+    pub policies: BTreeMap<Key, Policy>,
     /// By namespace.
     pub ca: BTreeMap<String, CaConfigMap>,
 }
@@ -200,8 +204,14 @@ impl Observe for crds::DataPlaneMetricsExtension {
     }
 }
 
-/// ConfigMaps are no matter of the index.
+/// ConfigMaps and NetworkPolicies are no matter of the index.
 impl Observed {
+    /// The NetworkPolicy is new or has changed. Says whether a reconciler should look.
+    pub fn policy_seen(&mut self, policy: &NetworkPolicy) -> bool {
+        let seen = Policy::of(policy);
+        self.policies.insert(key(policy), seen.clone()) != Some(seen)
+    }
+
     /// The ConfigMap is new or has changed. Says whether a reconciler should look.
     pub fn ca_seen(&mut self, config_map: &ConfigMap) -> bool {
         let data = config_map.data.as_ref();

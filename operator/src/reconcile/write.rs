@@ -3,11 +3,14 @@
 use crate::metrics::{self, Kind};
 use crate::reconcile::diff::{Action, Patched};
 use crate::reconcile::observed::{CA_CONFIG_MAP, CA_KEY, EXTENSION, Observe};
+use crate::reconcile::policies::{self, Admitted};
 use crate::world::World;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Resource};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +32,8 @@ pub struct Writer {
     pub world: World,
     /// Counts.
     pub metrics: metrics::Reconcile,
+    /// Who is to reach sidecars.
+    pub admitted: Admitted,
 }
 
 /// What came of a pass's writes.
@@ -116,6 +121,15 @@ impl Writer {
                 bundle,
                 version,
             } => self.config_map(&namespace, bundle, version).await,
+            Action::Policy {
+                key,
+                wanted,
+                version,
+            } => self.policy(&key, *wanted, version).await,
+            Action::DeletePolicy { key, version } => {
+                let api = Api::<NetworkPolicy>::namespaced(self.client.clone(), &key.namespace);
+                self.delete(&api, &key, version).await
+            }
             Action::DeleteConfigMap { namespace, version } => {
                 let api = Api::<ConfigMap>::namespaced(self.client.clone(), &namespace);
                 let key = Key::new(namespace, CA_CONFIG_MAP);
@@ -155,15 +169,8 @@ impl Writer {
         let api = api::<crds::KongPlugin>(&self.client, key);
         let mut object: DynamicObject =
             serde_json::from_value(object).map_err(|error| Failed::Other(error.to_string()))?;
-        object.metadata.resource_version.clone_from(&version);
-        let params = PostParams::default();
-        let answer = self.writes.run(async {
-            match version {
-                Some(_) => api.replace(&key.name, &params, &object).await,
-                None => api.create(&params, &object).await,
-            }
-        });
-        self.note::<crds::KongPlugin>(checked(answer.await)?);
+        object.metadata.resource_version = version;
+        self.note::<crds::KongPlugin>(self.put(&api, &object).await?);
         Ok(())
     }
 
@@ -178,24 +185,57 @@ impl Writer {
             metadata: ObjectMeta {
                 name: Some(CA_CONFIG_MAP.to_owned()),
                 labels: Some([(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned())].into()),
-                resource_version: version.clone(),
+                resource_version: version,
                 ..ObjectMeta::default()
             },
             data: Some([(CA_KEY.to_owned(), bundle)].into()),
             ..ConfigMap::default()
         };
-        let params = PostParams::default();
-        let answer = self.writes.run(async {
-            match version {
-                Some(_) => api.replace(CA_CONFIG_MAP, &params, &config_map).await,
-                None => api.create(&params, &config_map).await,
-            }
-        });
-        let object = checked(answer.await)?;
+        let object = self.put(&api, &config_map).await?;
         self.world.note(|observed| {
             observed.ca_seen(&object);
         });
         Ok(())
+    }
+
+    async fn policy(
+        &self,
+        key: &Key,
+        wanted: policies::Wanted,
+        version: Option<String>,
+    ) -> Result<(), Failed> {
+        let api = Api::<NetworkPolicy>::namespaced(self.client.clone(), &key.namespace);
+        let policy = NetworkPolicy {
+            metadata: ObjectMeta {
+                name: Some(key.name.to_string()),
+                labels: Some([(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned())].into()),
+                owner_references: Some(vec![wanted.owner]),
+                resource_version: version,
+                ..ObjectMeta::default()
+            },
+            spec: Some(wanted.spec),
+        };
+        let object = self.put(&api, &policy).await?;
+        self.world.note(|observed| {
+            observed.policy_seen(&object);
+        });
+        Ok(())
+    }
+
+    /// Makes an object, or replaces the version that it names.
+    async fn put<K>(&self, api: &Api<K>, object: &K) -> Result<K, Failed>
+    where
+        K: Resource + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+    {
+        let params = PostParams::default();
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        let answer = self.writes.run(async {
+            match object.meta().resource_version {
+                Some(_) => api.replace(name, &params, object).await,
+                None => api.create(&params, object).await,
+            }
+        });
+        checked(answer.await)
     }
 
     async fn delete<K>(&self, api: &Api<K>, key: &Key, version: String) -> Result<(), Failed>
@@ -269,6 +309,9 @@ fn about(action: &Action) -> (&'static str, Key) {
                 Patched::Extension => "DataPlaneMetricsExtension",
             };
             (kind, key.clone())
+        }
+        Action::Policy { key, .. } | Action::DeletePolicy { key, .. } => {
+            ("NetworkPolicy", key.clone())
         }
         Action::ConfigMap { namespace, .. } | Action::DeleteConfigMap { namespace, .. } => {
             ("ConfigMap", Key::new(namespace.as_str(), CA_CONFIG_MAP))

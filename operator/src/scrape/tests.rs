@@ -21,7 +21,16 @@ async fn sidecar(
     body: &'static str,
     drain: &drain::Drain,
 ) -> (SocketAddr, Arc<AtomicUsize>) {
-    let server = Server::bind("127.0.0.1:0".parse().expect("an address"))
+    sidecar_at("127.0.0.1:0", uid, body, drain).await
+}
+
+async fn sidecar_at(
+    address: &str,
+    uid: &'static str,
+    body: &'static str,
+    drain: &drain::Drain,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let server = Server::bind(address.parse().expect("an address"))
         .await
         .expect("a port");
     let (address, asked) = (server.address(), Arc::new(AtomicUsize::new(0)));
@@ -53,6 +62,11 @@ fn pod(uid: &str, address: SocketAddr) -> Object {
 
 fn world(pods: Vec<Object>) -> World {
     let world = World::new(Settings::default(), crate::metrics::Push::default());
+    world.replace(&objects(pods));
+    world
+}
+
+fn objects(pods: Vec<Object>) -> Vec<Object> {
     let mut objects = vec![
         Object::DataPlane(parse(
             json!({"metadata": {"namespace": "default", "name": "kong"}, "status": {"selector": "s"}}),
@@ -66,11 +80,10 @@ fn world(pods: Vec<Object>) -> World {
         )),
     ];
     objects.extend(pods);
-    world.replace(&objects);
-    world
+    objects
 }
 
-async fn body(response: Response<Full<Bytes>>) -> String {
+async fn body(response: Response<Answer>) -> String {
     let bytes = response
         .into_body()
         .collect()
@@ -87,6 +100,7 @@ fn scraper(world: World, writes: Writes) -> Scrape {
         Aggregate::Enriched,
         Limits::default(),
         metrics.collect.clone(),
+        None,
     );
     Scrape {
         metrics,
@@ -157,6 +171,87 @@ async fn one_dead_pod_costs_its_own_samples_only_and_scrapes_share_a_fan_out() {
         2,
         "the next scrape is no stale copy"
     );
+}
+
+/// Kong's own collector keeps one series a pod, one family, and neither route nor workspace.
+#[tokio::test]
+async fn all_services_routes_and_families_of_a_pod_are_there() {
+    const BODY: &str = "# TYPE kong_http_requests_total counter\n\
+        kong_http_requests_total{service=\"a\",route=\"one\",workspace=\"default\"} 1\n\
+        kong_http_requests_total{service=\"a\",route=\"two\",workspace=\"default\"} 2\n\
+        kong_http_requests_total{service=\"b\",route=\"one\",workspace=\"default\"} 3\n\
+        # TYPE kong_bandwidth_bytes counter\n\
+        kong_bandwidth_bytes{service=\"b\",route=\"one\",workspace=\"default\"} 4\n";
+    let (_trigger, drain) = drain::channel();
+    let (address, _) = sidecar("1", BODY, &drain).await;
+    let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
+    let answer = body(scrape.answer(request()).await).await;
+    for line in BODY.lines() {
+        let line = line.split_once('{').map_or_else(
+            || line.to_owned(),
+            |(name, labels)| format!("{name}{{dataplane=\"kong\",dataplane_namespace=\"default\",dataplane_pod=\"pod-1\",dataplane_url=\"http://{address}\",{labels}"),
+        );
+        assert!(
+            answer.lines().any(|found| found == line),
+            "no {line} in {answer}"
+        );
+    }
+}
+
+/// Kong's own collector goes on with a pod's last values for as long as it runs.
+#[tokio::test]
+async fn a_pod_that_is_gone_leaves_nothing() {
+    let (_trigger, drain) = drain::channel();
+    let (stays, _) = sidecar("1", "k 1\n", &drain).await;
+    let (goes, _) = sidecar("2", "k 1\n", &drain).await;
+    let (before, after) = (
+        world(vec![pod("1", stays), pod("2", goes)]),
+        vec![pod("1", stays)],
+    );
+    let scrape = scraper(before.clone(), Writes::always());
+    let answer = body(scrape.clone().answer(request()).await).await;
+    assert!(
+        answer.contains("pod-1") && answer.contains("pod-2"),
+        "{answer}"
+    );
+    let objects = objects(after);
+    before.replace(&objects);
+    let answer = body(scrape.answer(request()).await).await;
+    assert!(
+        answer.contains("pod-1") && !answer.contains("pod-2"),
+        "{answer}"
+    );
+}
+
+/// Kong's own collector knows IPv4 only.
+#[tokio::test]
+async fn pods_have_ipv6_addresses_too() {
+    let (_trigger, drain) = drain::channel();
+    let (address, _) = sidecar_at("[::1]:0", "1", "k 1\n", &drain).await;
+    let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
+    let answer = body(scrape.answer(request()).await).await;
+    let url = format!("dataplane_url=\"http://[::1]:{}\"}} 1\n", address.port());
+    assert!(answer.contains(&url), "{answer}");
+}
+
+/// Formats share a fan-out, and each has its own form.
+#[tokio::test]
+async fn openmetrics_and_text_come_of_one_fan_out() {
+    let (_trigger, drain) = drain::channel();
+    let (address, asked) = sidecar("1", "# TYPE k_total counter\nk_total 1\n", &drain).await;
+    let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
+    let mut open = request();
+    let wanted = HeaderValue::from_static("application/openmetrics-text;version=1.0.0");
+    open.headers_mut().insert(ACCEPT, wanted);
+    let (text, open) = tokio::join!(scrape.clone().answer(request()), scrape.answer(open));
+    assert_eq!(open.headers()[CONTENT_TYPE], OPEN);
+    let (text, open) = (body(text).await, body(open).await);
+    assert!(text.contains("# TYPE k_total counter\n"), "{text}");
+    assert!(
+        open.contains("# TYPE k counter\n") && open.ends_with("# EOF\n"),
+        "{open}"
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

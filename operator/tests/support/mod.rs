@@ -1,6 +1,8 @@
 //! The operator on a real API server, under exactly the permissions that the chart gives it.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod pods;
+pub mod prometheus;
 pub mod replica;
 pub mod sidecar;
 pub mod wire;
@@ -134,6 +136,7 @@ pub fn api(client: &Client, namespace: &str, version: &str, kind: &str) -> Api<D
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let plural = match kind {
         "Ingress" => "ingresses".to_owned(),
+        "NetworkPolicy" => "networkpolicies".to_owned(),
         kind => format!("{}s", kind.to_lowercase()),
     };
     let gvk = GroupVersionKind::gvk(group, version, kind);

@@ -3,6 +3,8 @@
 //! Each binary of this crate measures one part and prints one line of JSON a figure. A figure that is a ratio is
 //! measured against its peer in the same run, so that a noisy machine disturbs both alike.
 
+pub mod process;
+
 use std::io::Write as _;
 
 /// Which side of the floor is good.

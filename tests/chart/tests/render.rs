@@ -10,7 +10,7 @@ fn everything() -> Value {
     json!({
         "certificates": {"source": "cert-manager"}, "crds": on, "serviceMonitor": on, "podMonitor": on,
         "prometheusRule": on, "dashboard": on,
-        "networkPolicy": {"enabled": true, "sidecarNamespaces": ["kong"]},
+        "networkPolicy": {"enabled": true, "scrapers": [{"podSelector": {}}]},
     })
 }
 

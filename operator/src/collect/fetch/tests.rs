@@ -22,6 +22,7 @@ async fn pod(answer: Option<Vec<u8>>) -> Target {
         uid: "u".into(),
         pod: Key::new("default", "pod"),
         dataplane: Key::new("default", "kong"),
+        ends: false,
         address,
         url: format!("http://{address}"),
     }
@@ -34,7 +35,14 @@ async fn got(answer: Option<Vec<u8>>) -> Result<String, Failed> {
         samples: 10,
     };
     let deadline = Instant::now() + Duration::from_secs(3);
-    let source = fetch(&target, Aggregate::Enriched, &limits, deadline).await?;
+    let source = fetch(
+        &target,
+        Aggregate::Enriched,
+        &limits,
+        &Semaphore::new(1),
+        deadline,
+    )
+    .await?;
     let mut merger = tagalong_exposition::merge::Merger::default();
     merger.add(source);
     let mut merged = merger.finish(tagalong_exposition::merge::Format::Text);
@@ -100,7 +108,47 @@ async fn nobody_there() {
     target.address = listener.local_addr().expect("an address");
     drop(listener);
     let deadline = Instant::now() + Duration::from_secs(3);
-    let failed = fetch(&target, Aggregate::All, &Limits::default(), deadline).await;
+    let reading = Semaphore::new(1);
+    let failed = fetch(
+        &target,
+        Aggregate::All,
+        &Limits::default(),
+        &reading,
+        deadline,
+    )
+    .await;
     let failed = failed.map(|source| source.stats());
     assert!(matches!(failed, Err(Failed::Connection(_))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_holds_up_no_other() {
+    let mut stalls = answer("", b"a 1\n").expect("an answer");
+    stalls.truncate(stalls.len() - 2);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (begun, stalled) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        stream.write_all(&stalls).await.expect("written");
+        let _nobody = begun.send(());
+        std::future::pending::<()>().await;
+    });
+    let good = pod(answer("", b"b 1\n")).await;
+    let bad = Target {
+        address,
+        ..good.clone()
+    };
+    let (reading, limits) = (Semaphore::new(1), Limits::default());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let first = fetch(&bad, Aggregate::All, &limits, &reading, deadline);
+    let second = async {
+        let _ = stalled.await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        fetch(&good, Aggregate::All, &limits, &reading, deadline).await
+    };
+    tokio::select! {
+        first = first => panic!("{:?}", first.map(|source| source.stats())),
+        second = second => assert_eq!(second.expect("read").stats().samples, 1),
+    }
 }

@@ -45,6 +45,9 @@ fn play(observed: &mut Observed, stages: Vec<Vec<Action>>) {
             Action::DeleteConfigMap { namespace, .. } => {
                 observed.ca.remove(&namespace);
             }
+            Action::Policy { .. } | Action::DeletePolicy { .. } => {
+                panic!("these tests have no policies")
+            }
         }
     }
 }
@@ -126,6 +129,7 @@ fn wanted(services: &[&str]) -> Wanted {
         namespaces: ["default".to_owned()].into(),
         held: [key("x")].into(),
         bundle: Some("PEM".into()),
+        ..Wanted::default()
     }
 }
 

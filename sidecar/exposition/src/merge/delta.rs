@@ -30,7 +30,7 @@ fn number(to: &mut Vec<u8>, mut value: usize) {
 /// Reads encoded lines, and puts labels in front of those that each has.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    encoded: Vec<u8>,
+    encoded: Arc<Vec<u8>>,
     place: usize,
     /// Joined by commas.
     labels: Arc<[u8]>,
@@ -43,7 +43,7 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(encoded: Vec<u8>, labels: Arc<[u8]>) -> Self {
+    pub(super) fn new(encoded: Arc<Vec<u8>>, labels: Arc<[u8]>) -> Self {
         Self {
             encoded,
             place: 0,

@@ -23,7 +23,8 @@ pub enum Format {
     OpenMetrics,
 }
 
-/// Brings sources together, family by family.
+/// Brings sources together, family by family. A clone shares the samples, so that what was read once can be written
+/// several times, in several formats; what all who share it have written is let go.
 ///
 /// ```
 /// use tagalong_exposition::merge::{Format, Merger, Source};
@@ -44,7 +45,7 @@ pub enum Format {
 ///      up{dataplane_pod=\"kong-1\",a=\"b\"} 1\nup{dataplane_pod=\"kong-2\",a=\"b\"} 1\n",
 /// );
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Merger {
     families: Vec<Family>,
     names: HashMap<Box<[u8]>, usize, RandomState>,
@@ -54,14 +55,23 @@ pub struct Merger {
 }
 
 /// One family of all sources.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Family {
     name: Box<[u8]>,
     kind: Option<Kind>,
     help: Option<Box<[u8]>>,
-    /// Each source's part, and the source's number.
-    blocks: VecDeque<(usize, Block)>,
+    /// Each source's part.
+    parts: VecDeque<Part>,
     timed: bool,
+}
+
+/// One family of one source.
+#[derive(Clone, Debug)]
+struct Part {
+    /// The source's number.
+    source: usize,
+    lines: Arc<Vec<u8>>,
+    samples: u64,
 }
 
 impl Merger {
@@ -107,9 +117,9 @@ impl Merger {
             match header {
                 Some(header) => families.push_back((header, family)),
                 None => family
-                    .blocks
+                    .parts
                     .iter()
-                    .for_each(|(_, block)| self.stats.leave_out(block.samples)),
+                    .for_each(|part| self.stats.leave_out(part.samples)),
             }
         }
         Merged {
@@ -149,22 +159,25 @@ impl Merger {
 }
 
 impl Family {
-    fn take(&mut self, number: usize, block: Block, stats: &mut MergeStats) {
+    fn take(&mut self, source: usize, block: Block, stats: &mut MergeStats) {
         let fits = match (self.kind, block.kind) {
             (Some(known), Some(kind)) => known == kind,
             // Samples of no declared type are at home in a family of simple ones.
             (Some(kind), None) => !kind.composed(),
-            (None, Some(kind)) => !kind.composed() || self.blocks.is_empty(),
+            (None, Some(kind)) => !kind.composed() || self.parts.is_empty(),
             (None, None) => true,
         };
         if !fits {
             return stats.leave_out(block.samples);
         }
         self.kind = self.kind.or(block.kind);
-        let mut block = block;
-        self.help = self.help.take().or(block.help.take());
+        self.help = self.help.take().or(block.help);
         self.timed |= block.timed;
-        self.blocks.push_back((number, block));
+        self.parts.push_back(Part {
+            source,
+            lines: Arc::new(block.lines),
+            samples: block.samples,
+        });
     }
 
     fn header(&self, name: &[u8], kind: &str, openmetrics: bool) -> Vec<u8> {
@@ -253,9 +266,9 @@ impl Merged {
     fn begin_part(&mut self, out: &mut Vec<u8>) -> bool {
         while let Some((header, family)) = self.families.front_mut() {
             out.append(header);
-            if let Some((source, block)) = family.blocks.pop_front() {
+            if let Some(Part { source, lines, .. }) = family.parts.pop_front() {
                 let labels = self.labels.get(source).cloned().unwrap_or_default();
-                self.part = Some(Decoder::new(block.lines, labels));
+                self.part = Some(Decoder::new(lines, labels));
                 return true;
             }
             self.families.pop_front();

@@ -6,7 +6,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "real time is what is measured")]
 
-mod process;
+mod children;
 mod proxy;
 mod scraper;
 
@@ -18,7 +18,6 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use process::Process;
 use scraper::{Scrape, scrape};
 use tagalong_bench::{Figure, Good, median};
 use tagalong_kong::{CaptureKong, captures};
@@ -90,10 +89,10 @@ fn capture(name: &str, first_byte: Duration) -> io::Result<CaptureKong> {
 
 fn throughput(large: &Bytes, labels: &tempfile::NamedTempFile) -> io::Result<bool> {
     let kong = kong(large)?;
-    let sidecar = Process::sidecar(&kong.url(), labels.path())?;
+    let sidecar = children::sidecar(&kong.url(), labels.path())?;
     let enriched = Bytes::from(scrape(sidecar.address, Scrape::plain().keeping())?.body);
     let upstream = self::kong(&enriched)?;
-    let proxy = Process::proxy(&upstream.url())?;
+    let proxy = children::proxy(&upstream.url())?;
     let (mut ratios, mut zipped) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let ours = scrape(sidecar.address, Scrape::plain())?;
@@ -124,7 +123,7 @@ fn throughput(large: &Bytes, labels: &tempfile::NamedTempFile) -> io::Result<boo
 
 fn first_byte(labels: &tempfile::NamedTempFile) -> io::Result<bool> {
     let kong = capture("small", Duration::ZERO)?;
-    let sidecar = Process::sidecar(&kong.url(), labels.path())?;
+    let sidecar = children::sidecar(&kong.url(), labels.path())?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..500 {
         without.push(
@@ -152,7 +151,7 @@ fn first_byte(labels: &tempfile::NamedTempFile) -> io::Result<bool> {
 
 fn memory(large: &Bytes, labels: &tempfile::NamedTempFile) -> io::Result<bool> {
     let peak = |kong: &CaptureKong, rounds: usize| -> io::Result<f64> {
-        let sidecar = Process::sidecar(&kong.url(), labels.path())?;
+        let sidecar = children::sidecar(&kong.url(), labels.path())?;
         for _ in 0..rounds {
             together(8, || scrape(sidecar.address, Scrape::plain()).map(drop))?;
         }
@@ -180,7 +179,7 @@ fn memory(large: &Bytes, labels: &tempfile::NamedTempFile) -> io::Result<bool> {
 /// A Kong with `medium`'s size takes 80 ms until its first byte.
 fn shared(labels: &tempfile::NamedTempFile) -> io::Result<bool> {
     let kong = capture("medium", Duration::from_millis(80))?;
-    let sidecar = Process::sidecar(&kong.url(), labels.path())?;
+    let sidecar = children::sidecar(&kong.url(), labels.path())?;
     together(16, || scrape(sidecar.address, Scrape::plain()).map(drop))?;
     Figure {
         figure: "Kong scrapes caused by 16 scrapers that arrive together",

@@ -1,0 +1,108 @@
+//! Events about pods that cannot be collected: one whenever a pod fails for another reason than before.
+
+use crate::collect::fetch::{Failed, Target};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tagalong_index::Key;
+use tagalong_runtime::Drain;
+use tagalong_runtime::lease::Writes;
+use tokio::sync::mpsc;
+
+/// How many wait to be told. When a whole zone is gone, Events about the first pods say enough; the metrics tell
+/// of all.
+const WAITING: usize = 64;
+
+/// Takes what is to be told. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Announcer(mpsc::Sender<Trouble>);
+
+/// A pod that cannot be collected.
+#[derive(Debug)]
+pub struct Trouble {
+    pod: Key,
+    uid: String,
+    dataplane: Key,
+    note: String,
+}
+
+/// Somewhere to tell, and what has been told there.
+#[must_use]
+pub fn channel() -> (Announcer, mpsc::Receiver<Trouble>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (Announcer(sender), receiver)
+}
+
+impl Announcer {
+    /// Tells of `target`, unless it is on its way out, when that is to be expected.
+    pub(super) fn announce(&self, target: &Target, failed: &Failed) {
+        if target.ends {
+            return;
+        }
+        let trouble = Trouble {
+            pod: target.pod.clone(),
+            uid: target.uid.clone(),
+            dataplane: target.dataplane.clone(),
+            note: format!(
+                "Metrics at {} cannot be collected: {failed}. {}",
+                target.address,
+                failed.next_step()
+            ),
+        };
+        if self.0.try_send(trouble).is_err() {
+            tracing::debug!(pod = %target.pod, "too many Events wait, goes without this one");
+        }
+    }
+}
+
+/// Records Events about what is told, as `instance`, until the drain begins.
+pub async fn record(
+    client: kube::Client,
+    instance: String,
+    writes: Writes,
+    mut troubles: mpsc::Receiver<Trouble>,
+    drain: Drain,
+) {
+    let reporter = Reporter {
+        controller: "tagalong".to_owned(),
+        instance: Some(instance),
+    };
+    let recorder = Recorder::new(client, reporter);
+    let work = async {
+        while let Some(trouble) = troubles.recv().await {
+            let (about, event) = event(&trouble);
+            let published = writes.run(recorder.publish(&event, &about)).await;
+            if let Ok(Err(error)) = published {
+                tracing::warn!(%error, pod = %trouble.pod, "cannot record an Event");
+            }
+        }
+    };
+    drain.cancel(work).await;
+}
+
+fn event(trouble: &Trouble) -> (ObjectReference, Event) {
+    let reference = |version: &str, kind: &str, key: &Key, uid: Option<&String>| ObjectReference {
+        api_version: Some(version.to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: Some(key.namespace.to_string()),
+        name: Some(key.name.to_string()),
+        uid: uid.cloned(),
+        ..ObjectReference::default()
+    };
+    let event = Event {
+        type_: EventType::Warning,
+        reason: "MetricsNotCollected".to_owned(),
+        note: Some(trouble.note.clone()),
+        action: "Collect".to_owned(),
+        secondary: Some(reference(
+            "gateway-operator.konghq.com/v1beta1",
+            "DataPlane",
+            &trouble.dataplane,
+            None,
+        )),
+    };
+    let about = reference("v1", "Pod", &trouble.pod, Some(&trouble.uid));
+    (about, event)
+}
+
+#[cfg(test)]
+mod tests;
