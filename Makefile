@@ -35,6 +35,9 @@ fuzz: ## FUZZ_SECONDS (300) of each fuzz target
 unit: ## All tests of all crates; the first run builds a Kubernetes
 	$(CARGO) test --workspace --locked
 
+soak: ## Kong's operator beside the webhook, each quiet span watched for two minutes instead of half a one
+	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test gateway_operator -- --nocapture
+
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins
 	@status=0; for bench in $(BENCHES); do target/release/$$bench || status=1; done; exit $$status
@@ -56,4 +59,4 @@ images: ## The three release images as archives in images/, for docker load, ctr
 	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out images
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit bench bench-peers bench-page cluster cluster-clean images
+.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images
