@@ -38,8 +38,9 @@ fuzz: ## FUZZ_SECONDS (300) of each fuzz target
 unit: ## All tests of all crates; the first run builds a Kubernetes
 	$(CARGO) test --workspace --locked
 
-soak: ## SOAK_SECONDS (600) of a real Prometheus scraping the operator while pods come, go, hang and restart
+soak: ## What short tests do, for longer: SOAK_SECONDS (600) of Prometheus on the operator, two quiet minutes beside Kong's
 	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test prometheus -- --nocapture
+	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test gateway_operator -- --nocapture
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins

@@ -175,6 +175,16 @@ pub struct OperateArgs {
         default_value = "gateway-operator.konghq.com/selector"
     )]
     pub pod_selector: String,
+
+    /// Seconds that pods of a marked DataPlane may run without a sidecar, as they do during a rollout, before that is told
+    /// and the DataPlane is brought through the webhook again, which then happens once in five times as long.
+    #[arg(
+        long,
+        env = "TAGALONG_MISSED_AFTER",
+        default_value_t = 120,
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub missed_after: u64,
 }
 
 impl OperateArgs {

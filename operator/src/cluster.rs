@@ -8,6 +8,7 @@ use crate::metrics::Metrics;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::{ApiServer, Tokens};
 use crate::reconcile;
+use crate::reconcile::missed::Missed;
 use crate::reconcile::observed::CA_CONFIG_MAP;
 use crate::reconcile::tell::Teller;
 use crate::reconcile::write::Writer;
@@ -15,6 +16,7 @@ use crate::watches::{self, Context, Watched};
 use crate::world::{CaConfigMaps, Policies, World};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tagalong_crds as crds;
 use tagalong_index::Settings;
 use tagalong_runtime::lease::{self, KubeStore, Lease, Lost, Writes};
@@ -132,6 +134,7 @@ pub async fn start(
         writer,
         teller,
         serving.bundle.clone(),
+        Missed::new(Duration::from_secs(args.missed_after)),
         synced.clone(),
         drain.clone(),
     ));
@@ -266,7 +269,7 @@ fn ready_when(readiness: &Readiness, synced: &Readiness, serving: &Serving, drai
                     tracing::debug!(missing, "waits for watches");
                     said = missing;
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             watches.ready();
             if certificates.wait_for(Option::is_some).await.is_ok() {

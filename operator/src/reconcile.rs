@@ -34,11 +34,11 @@ pub async fn run(
     writer: Writer,
     mut teller: Teller,
     mut bundle: Bundle,
+    mut missed: Missed,
     synced: Readiness,
     drain: Drain,
 ) {
     let mut changed = writer.world.changed();
-    let mut missed = Missed::default();
     let mut failures: u32 = 0;
     loop {
         // What is not yet seen would look as if it were gone, and be taken back.

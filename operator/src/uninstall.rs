@@ -67,6 +67,7 @@ pub async fn uninstall(
         writes,
         world: World::new(Settings::default(), metrics.push.clone()),
         metrics: metrics.reconcile.clone(),
+        admitted: args.admitted().into(),
     };
     let context = Context {
         client: client.clone(),

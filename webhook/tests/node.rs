@@ -1,55 +1,27 @@
 //! The sidecar that the webhook adds, run by a real kubelet beside a stand-in for Kong.
 
+#[path = "support/node.rs"]
+mod on_node;
 mod support;
 #[path = "support/webhook.rs"]
 mod webhook;
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use bytes::Bytes;
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::rt::TokioIo;
+use http::Method;
+use on_node::{SIDECAR, Tried, binaries, get, has_sidecar, ready, uids};
 use serde_json::{Value, json};
 use support::settings;
 use tagalong_cluster::image::Image;
-use tagalong_cluster::{Cluster, Namespace, Seen};
+use tagalong_cluster::{Cluster, Namespace};
 use tagalong_webhook::Settings;
 use webhook::{Webhook, call};
 
-const SIDECAR: &str = "test.local/tagalong-sidecar:1";
 const KONG: &str = "test.local/kong:3.9.1";
-
-type Tried<T> = Result<T, Box<dyn std::error::Error>>;
-
-/// Builds the binaries that go into the images, beside the webhook's own.
-fn binaries() -> Tried<PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--locked",
-            "--package=tagalong-sidecar",
-            "--package=tagalong-kong",
-            "--bins",
-        ])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()?;
-    if !built.status.success() {
-        return Err(String::from_utf8_lossy(&built.stderr).into());
-    }
-    let webhook = Path::new(env!("CARGO_BIN_EXE_tagalong-webhook"));
-    Ok(webhook.parent().unwrap_or(webhook).to_owned())
-}
 
 async fn cluster() -> Tried<Option<&'static Cluster>> {
     let Some(cluster) = Cluster::shared_with_node().await? else {
         return Ok(None);
     };
-    let binaries =
-        tokio::task::spawn_blocking(|| binaries().map_err(|error| error.to_string())).await??;
+    let binaries = binaries().await?;
     let sidecar = Image::new(SIDECAR)
         .program(&binaries.join("tagalong-sidecar"), "/tagalong-sidecar")?
         .entrypoint(&["/tagalong-sidecar"]);
@@ -101,7 +73,6 @@ fn deployment() -> Value {
 }
 
 struct Ground {
-    cluster: &'static Cluster,
     client: kube::Client,
     namespace: Namespace,
 }
@@ -127,7 +98,7 @@ impl Ground {
             if pods.len() == count
                 && pods
                     .iter()
-                    .all(|pod| ready(pod) && has_sidecar(pod) == with_sidecar)
+                    .all(|pod| ready(pod) && has_sidecar(&pod["spec"]) == with_sidecar)
             {
                 Ok(pods)
             } else {
@@ -141,55 +112,6 @@ impl Ground {
         });
         Ok(pods.await?)
     }
-
-    /// `GET` from a pod's port.
-    async fn get(&self, pod: &Value, port: u16, path: &str) -> Result<String, Seen> {
-        let address: SocketAddr = format!(
-            "{}:{port}",
-            pod["status"]["podIP"].as_str().unwrap_or_default()
-        )
-        .parse()?;
-        let stream = self.cluster.connect(address).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        let request = Request::get(path)
-            .header("host", "pod")
-            .body(Empty::<Bytes>::new())?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body =
-            String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()).into_owned();
-        if status == StatusCode::OK {
-            Ok(body)
-        } else {
-            Err(format!("{status}: {body}").into())
-        }
-    }
-}
-
-fn ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
-    pod["metadata"]["deletionTimestamp"].is_null()
-        && conditions.is_some_and(|all| all.iter().any(ready))
-}
-
-fn has_sidecar(pod: &Value) -> bool {
-    pod["spec"]["initContainers"]
-        .as_array()
-        .is_some_and(|inits| inits.iter().any(|init| init["name"] == "tagalong"))
-}
-
-fn uids(pods: &[Value]) -> BTreeSet<String> {
-    pods.iter()
-        .map(|pod| {
-            pod["metadata"]["uid"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        })
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +121,6 @@ async fn kong_runs_with_the_sidecar_and_no_pod_is_replaced_when_the_webhook_come
         return Ok(());
     };
     let ground = Ground {
-        cluster,
         client: cluster.client()?,
         namespace: cluster.namespace("kong").await?,
     };
@@ -224,7 +145,7 @@ async fn kong_runs_with_the_sidecar_and_no_pod_is_replaced_when_the_webhook_come
         // No operator is there to tell it anything: it passes on what Kong says.
         let metrics = ground
             .namespace
-            .until("metrics", || ground.get(pod, 9542, "/metrics"))
+            .until("metrics", || get(cluster, pod, 9542, "/metrics"))
             .await?;
         for family in ["kong_nginx_connections_total", "tagalong_sidecar_"] {
             assert!(metrics.contains(family), "no {family} in {metrics}");
@@ -257,7 +178,7 @@ async fn kong_runs_with_the_sidecar_and_no_pod_is_replaced_when_the_webhook_come
         .await;
     let bare = ground.pods(3, false).await?;
     assert!(uids(&bare).is_disjoint(&uids(&more)));
-    assert!(ground.get(&bare[0], 9542, "/metrics").await.is_err());
+    assert!(get(cluster, &bare[0], 9542, "/metrics").await.is_err());
     drop(webhook);
     ground.namespace.delete().await?;
     Ok(())

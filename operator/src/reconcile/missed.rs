@@ -10,14 +10,13 @@ use std::time::Duration;
 use tagalong_index::{INJECT_ENABLED, Index, Key};
 use tokio::time::Instant;
 
-/// A rollout may take so long before its old pods count as missed.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// One DataPlane is brought through the webhook no more often than this.
-const AGAIN: Duration = Duration::from_secs(600);
+/// One DataPlane is brought through the webhook no more often than once in so many times the patience.
+const RARELY: u32 = 5;
 
 /// What was missed, and since when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Missed {
+    patience: Duration,
     since: BTreeMap<Key, Instant>,
     touched: BTreeMap<Key, Instant>,
 }
@@ -36,8 +35,23 @@ pub struct Found {
 }
 
 impl Missed {
+    /// A rollout may take `patience` before its old pods count as missed.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            since: BTreeMap::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// How long one DataPlane is left alone after it was brought through the webhook.
+    fn rest(&self) -> Duration {
+        self.patience.saturating_mul(RARELY)
+    }
+
     /// Looks at all marked DataPlanes of Kong's operators.
     pub fn look(&mut self, index: &Index, observed: &Observed, now: Instant) -> Found {
+        let rest = self.rest();
         let mut found = Found::default();
         let mut since = BTreeMap::new();
         for dataplane in index
@@ -59,11 +73,11 @@ impl Missed {
             let key = &dataplane.key;
             let begun = self.since.get(key).copied().unwrap_or(now);
             since.insert(key.clone(), begun);
-            let due = begun + PATIENCE;
+            let due = begun + self.patience;
             let mut next = due;
             if now >= due {
                 found.pods.insert(key.clone(), bare);
-                let again = self.touched.get(key).map(|last| *last + AGAIN);
+                let again = self.touched.get(key).map(|last| *last + rest);
                 if again.is_none_or(|again| now >= again) && !seen.deleting {
                     self.touched.insert(key.clone(), now);
                     found.touch.push(Action::Metadata {
@@ -72,13 +86,13 @@ impl Missed {
                         patch: json!({"metadata": {"resourceVersion": seen.version}}),
                     });
                 }
-                next = self.touched.get(key).map_or(now, |last| *last) + AGAIN;
+                next = self.touched.get(key).map_or(now, |last| *last) + rest;
             }
             let wait = next.saturating_duration_since(now);
             found.next = Some(found.next.map_or(wait, |other| other.min(wait)));
         }
         self.touched
-            .retain(|key, last| since.contains_key(key) || now < *last + AGAIN);
+            .retain(|key, last| since.contains_key(key) || now < *last + rest);
         self.since = since;
         found
     }

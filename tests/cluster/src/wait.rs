@@ -18,6 +18,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What a probe saw instead of what it looks for. Any error turns into one with `?`.
 pub struct Seen(String);
 
+impl Seen {
+    /// The account of it.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
 impl<E: fmt::Display> From<E> for Seen {
     fn from(seen: E) -> Self {
         Self(seen.to_string())

@@ -96,6 +96,15 @@ impl Webhook {
         self.process.take()?.stop(Duration::from_secs(60))
     }
 
+    /// What the API server does with a DataPlane while we are away: `Fail` or `Ignore`.
+    pub async fn set_failure_policy(&self, client: &Client, policy: &str) {
+        let path = format!("{CONFIGURATIONS}/{}", self.name);
+        let mut configuration = call(client, Method::GET, &path, None).await.body;
+        configuration["webhooks"][0]["failurePolicy"] = json!(policy);
+        let set = call(client, Method::PUT, &path, Some(&configuration)).await;
+        assert_eq!(set.status, 200, "{}", set.body);
+    }
+
     pub fn log(&self) -> String {
         self.process
             .as_ref()

@@ -4,6 +4,9 @@ use serde_json::Value;
 use tagalong_crds as crds;
 use tagalong_index::{Object, Settings};
 
+const PATIENCE: Duration = Duration::from_secs(120);
+const AGAIN: Duration = Duration::from_secs(600);
+
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).expect("an object")
 }
@@ -37,7 +40,7 @@ fn world(label: &str) -> (Index, Observed) {
 #[tokio::test(start_paused = true)]
 async fn told_after_a_while_and_touched_now_and_then() {
     let (mut index, observed) = world("enabled");
-    let mut missed = Missed::default();
+    let mut missed = Missed::new(PATIENCE);
     let start = Instant::now();
     let first = missed.look(&index, &observed, start);
     assert_eq!((first.all, first.pods.len(), first.touch.len()), (1, 0, 0));
@@ -62,7 +65,7 @@ async fn told_after_a_while_and_touched_now_and_then() {
 #[tokio::test(start_paused = true)]
 async fn who_is_not_to_have_one_misses_none() {
     let (index, observed) = world("disabled");
-    let mut missed = Missed::default();
+    let mut missed = Missed::new(PATIENCE);
     let now = Instant::now();
     missed.look(&index, &observed, now);
     assert_eq!(

@@ -1,0 +1,16 @@
+//! Kong Gateway Operator itself, with Kong Ingress Controller, on a real node, beside the webhook.
+//!
+//! Where nothing may happen the tests watch for half a minute; `TAGALONG_QUIET_SECONDS` makes it longer (`make soak`).
+
+mod bed;
+mod gateway;
+mod ground;
+mod standalone;
+mod traffic;
+
+#[path = "../support/node.rs"]
+mod on_node;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/webhook.rs"]
+mod webhook;

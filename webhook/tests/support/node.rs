@@ -1,0 +1,77 @@
+//! What the tests on a node share: the programs for their images, requests to pods, and what a pod says of itself.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tagalong_cluster::{Cluster, Seen};
+
+use crate::support::built;
+
+/// The sidecar's image.
+pub const SIDECAR: &str = "test.local/tagalong-sidecar:1";
+
+pub type Tried<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Builds the binaries that go into the images, beside the webhook's own, and says where they are.
+pub async fn binaries() -> Tried<PathBuf> {
+    let build = || built(&["tagalong-sidecar", "tagalong-kong"]);
+    Ok(tokio::task::spawn_blocking(build).await??)
+}
+
+/// `GET` from a port of a pod.
+pub async fn get(cluster: &Cluster, pod: &Value, port: u16, path: &str) -> Result<String, Seen> {
+    let ip = pod["status"]["podIP"].as_str().unwrap_or_default();
+    get_from(cluster, format!("{ip}:{port}").parse()?, path).await
+}
+
+/// `GET`, from within the node.
+pub async fn get_from(cluster: &Cluster, address: SocketAddr, path: &str) -> Result<String, Seen> {
+    let stream = cluster.connect(address).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::get(path)
+        .header("host", "pod")
+        .body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    if status == StatusCode::OK {
+        Ok(body)
+    } else {
+        Err(format!("{status}: {body}").into())
+    }
+}
+
+/// Whether the object's condition of this type is true.
+pub fn condition(object: &Value, name: &str) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    let holds = |one: &Value| one["type"] == name && one["status"] == "True";
+    conditions.is_some_and(|all| all.iter().any(holds))
+}
+
+/// Ready, and not on its way out.
+pub fn ready(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_null() && condition(pod, "Ready")
+}
+
+/// Whether a pod's spec, or that of a template, has the sidecar.
+pub fn has_sidecar(spec: &Value) -> bool {
+    let inits = spec["initContainers"].as_array();
+    inits.is_some_and(|inits| inits.iter().any(|init| init["name"] == "tagalong"))
+}
+
+/// Who the pods are.
+pub fn uids(pods: &[Value]) -> BTreeSet<String> {
+    pods.iter()
+        .map(|pod| pod["metadata"]["uid"].to_string())
+        .collect()
+}
