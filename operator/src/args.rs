@@ -131,4 +131,14 @@ pub struct OperateArgs {
         default_value = "gateway-operator.konghq.com/selector"
     )]
     pub pod_selector: String,
+
+    /// Seconds until a pass over a world of which nothing was heard. For tests: a shorter one finds nothing more.
+    #[arg(
+        long,
+        env = "TAGALONG_RESYNC_SECONDS",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(1..),
+        hide = true
+    )]
+    pub resync_seconds: u64,
 }

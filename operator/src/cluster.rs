@@ -14,6 +14,7 @@ use crate::watches::{self, Context, Watched};
 use crate::world::{CaConfigMaps, World};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tagalong_crds as crds;
 use tagalong_index::Settings;
 use tagalong_runtime::lease::{self, KubeStore, Lease, Lost, Writes};
@@ -112,6 +113,7 @@ pub async fn start(
         teller,
         serving.bundle.clone(),
         synced.clone(),
+        Duration::from_secs(args.resync_seconds),
         drain.clone(),
     ));
     if let Some(name) = &args.webhook_configuration {
@@ -233,7 +235,7 @@ fn ready_when(readiness: &Readiness, synced: &Readiness, serving: &Serving, drai
                     tracing::debug!(missing, "waits for watches");
                     said = missing;
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             watches.ready();
             if certificates.wait_for(Option::is_some).await.is_ok() {
