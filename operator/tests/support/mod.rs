@@ -52,6 +52,7 @@ pub async fn prepare(cluster: &Cluster, definition: Definition) -> Result {
         .install_crds(&[
             CrdSet::GatewayApiExperimental,
             CrdSet::KongIngressController,
+            CrdSet::KongIncubator,
             CrdSet::KongGatewayOperator,
         ])
         .await?;
