@@ -5,7 +5,7 @@ FUZZ_SECONDS ?= 300
 SOAK_SECONDS ?= 600
 # Where `make images` puts them.
 IMAGES ?= images
-BENCHES := rewrite merge sidecar index webhook collect
+BENCHES := rewrite merge sidecar index operator webhook collect
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
