@@ -7,8 +7,7 @@ mod webhook;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,10 +17,8 @@ use hyper_util::rt::TokioIo;
 use kube::Client;
 use serde_json::{Value, json};
 use support::settings;
-use tagalong_cluster::binaries::{Tool, ensured, go_module};
-use tagalong_cluster::image::Image;
 use tagalong_cluster::process::Process;
-use tagalong_cluster::{Cluster, Namespace, Seen, until};
+use tagalong_cluster::{Cluster, Namespace, Seen, kong, programs, until};
 use tagalong_webhook::Settings;
 use webhook::{Webhook, call};
 
@@ -38,80 +35,12 @@ const AWAY: Duration = Duration::from_secs(30);
 
 type Tried<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Builds the binaries that go into the images, beside the webhook's own.
-fn binaries() -> Result<PathBuf, String> {
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--locked",
-            "--package=tagalong-sidecar",
-            "--package=tagalong-kong",
-            "--bins",
-        ])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .map_err(|error| error.to_string())?;
-    if !built.status.success() {
-        return Err(String::from_utf8_lossy(&built.stderr).into());
-    }
-    let webhook = Path::new(env!("CARGO_BIN_EXE_tagalong-webhook"));
-    Ok(webhook.parent().unwrap_or(webhook).to_owned())
-}
-
 async fn load_images(cluster: &Cluster) -> Tried<()> {
-    let ours = tokio::task::spawn_blocking(binaries).await??;
-    let image = |name: &str, program: &Path| -> Tried<Image> {
-        let image = Image::new(name)
-            .program(program, "/program")?
-            .directory("/tmp", 0o1777);
-        Ok(image.entrypoint(&["/program"]))
-    };
-    // As the operator and the published example name them. The controller that the operator asks for is a later one of the
-    // same minor version.
-    let controller = ensured(Tool::KongIngressController).await?;
-    let agnhost = ensured(Tool::Agnhost).await?;
-    let echo =
-        Image::new("registry.k8s.io/e2e-test-images/agnhost:2.40").program(&agnhost, "/agnhost")?;
-    cluster
-        .load_image(image(SIDECAR, &ours.join("tagalong-sidecar"))?)
-        .await?;
-    cluster
-        .load_image(image(
-            "docker.io/kong/kong-gateway:3.10.0.1",
-            &ours.join("tagalong-kong"),
-        )?)
-        .await?;
-    cluster
-        .load_image(image(
-            "docker.io/kong/kubernetes-ingress-controller:3.4.3",
-            &controller,
-        )?)
-        .await?;
-    cluster.load_image(echo.entrypoint(&["/agnhost"])).await?;
-    Ok(())
-}
-
-/// The definitions that this operator was released with.
-async fn install_definitions(cluster: &Cluster) -> Tried<()> {
-    let mut files = Vec::new();
-    for (module, directory) in [
-        ("sigs.k8s.io/gateway-api", "config/crd/standard"),
-        (
-            "github.com/kong/kubernetes-configuration",
-            "config/crd/gateway-operator",
-        ),
-        (
-            "github.com/kong/kubernetes-configuration",
-            "config/crd/ingress-controller",
-        ),
-    ] {
-        let directory = go_module("gateway-operator", module)?.join(directory);
-        for entry in std::fs::read_dir(directory)? {
-            files.push(entry?.path());
-        }
-    }
-    files.retain(|path| !path.ends_with("kustomization.yaml"));
-    Ok(cluster.install_crd_files(&files).await?)
+    let build = || programs::build(&["tagalong-sidecar", "tagalong-kong"]);
+    let binaries = tokio::task::spawn_blocking(build).await??;
+    cluster.load_kong_images(&binaries).await?;
+    let sidecar = programs::image("tagalong-sidecar", SIDECAR, &binaries)?;
+    Ok(cluster.load_image(sidecar).await?)
 }
 
 struct Ground {
@@ -122,26 +51,9 @@ struct Ground {
 }
 
 impl Ground {
-    /// The operator, as an administrator; it talks to nobody but the API server.
     async fn operator(&self) -> Tried<Process> {
-        let mut command = self
-            .cluster
-            .ground()
-            .command(ensured(Tool::KongGatewayOperator).await?);
-        command
-            .args([
-                "--no-leader-election",
-                "--anonymous-reports=false",
-                "--metrics-bind-address=0",
-            ])
-            .arg("--health-probe-bind-address=127.0.0.1:0")
-            .env("KUBECONFIG", self.cluster.inside_kubeconfig())
-            .env("POD_NAMESPACE", "kong-system");
-        Ok(Process::start(
-            "gateway-operator",
-            command,
-            self.directory.path(),
-        )?)
+        let logs = self.directory.path();
+        Ok(self.cluster.start_gateway_operator(logs).await?)
     }
 
     /// The published example, in a namespace of its own.
@@ -291,10 +203,10 @@ async fn the_operators_dataplane_keeps_the_sidecar_and_is_rolled_out_once() -> T
     let Some(cluster) = Cluster::shared_with_node().await? else {
         return Ok(());
     };
-    install_definitions(cluster).await?;
+    cluster.install_kong_definitions().await?;
     load_images(cluster).await?;
     cluster
-        .kubectl(&["create", "namespace", "kong-system"], "")
+        .kubectl(&["create", "namespace", kong::NAMESPACE], "")
         .await?;
     let _addresses = cluster.load_balancers()?;
     let ground = Ground {
