@@ -6,9 +6,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tagalong_runtime::RuntimeArgs;
 
+/// The version and the commit it was built from.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("TAGALONG_BUILD_COMMIT"),
+    ")"
+);
+
 /// Tells sidecars which Kong service is which Kubernetes Service, and looks after plugins and marks.
 #[derive(Debug, Parser)]
-#[command(name = "tagalong-operator", version)]
+#[command(name = "tagalong-operator", version = VERSION)]
 pub struct Cli {
     /// What to do; without it, operate.
     #[command(subcommand)]
@@ -19,7 +27,7 @@ pub struct Cli {
     pub operate: OperateArgs,
 }
 
-/// Things that a person asks once.
+/// What is done once.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Say what a name maps to, and why, or why not.
@@ -31,6 +39,19 @@ pub enum Command {
     Table {
         /// `NAMESPACE/DATAPLANE`.
         dataplane: String,
+    },
+    /// Wait until each URL answers 200; fail after a minute.
+    Ready {
+        /// Plain `http://HOST[:PORT]/PATH`.
+        #[arg(required = true)]
+        urls: Vec<http::Uri>,
+    },
+    /// Take back what tagalong has put into the cluster's objects, the webhook's configuration, and
+    /// tagalong's Secrets and Lease.
+    Uninstall {
+        /// The Deployment of the operators, which are stopped first, lest they put it back.
+        #[arg(long, env = "TAGALONG_DEPLOYMENT")]
+        deployment: Option<String>,
     },
 }
 

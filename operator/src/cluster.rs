@@ -75,6 +75,17 @@ pub fn kinds() -> Vec<Watched<World>> {
     ]
 }
 
+/// The kinds of them that the reconcilers write.
+#[must_use]
+pub fn written() -> Vec<Watched<World>> {
+    vec![
+        Watched::new::<crds::DataPlaneMetricsExtension>(),
+        Watched::new::<crds::DataPlane>(),
+        Watched::new::<crds::Service>(),
+        Watched::new::<crds::KongPlugin>(),
+    ]
+}
+
 /// Starts everything. The returned lease must be awaited: when it is lost, the process must end.
 ///
 /// # Errors
@@ -90,7 +101,13 @@ pub async fn start(
     let world = World::new(Settings::default(), metrics.push.clone());
     // Reconcilers wait for the watches only: certificates are theirs to make.
     let synced = Readiness::default();
-    watch(&client, args, &world, &metrics, &synced, drain);
+    let watched = Context {
+        client: client.clone(),
+        sink: world.clone(),
+        metrics: metrics.watches.clone(),
+        selectors: selectors(args),
+    };
+    watch(kinds(), watched, &synced, drain);
 
     let (lease, writes) = claim(&client, args, drain);
     let serving = serve(&client, args, &writes, drain);
@@ -152,41 +169,34 @@ pub async fn start(
     })
 }
 
-fn watch(
-    client: &kube::Client,
-    args: &OperateArgs,
-    world: &World,
-    metrics: &Metrics,
-    synced: &Readiness,
-    drain: &Drain,
-) {
+fn selectors(args: &OperateArgs) -> BTreeMap<&'static str, String> {
     let mut selectors = BTreeMap::new();
     if !args.pod_selector.is_empty() {
         selectors.insert("pods", args.pod_selector.clone());
     }
-    let context = Context {
-        client: client.clone(),
-        sink: world.clone(),
-        metrics: metrics.watches.clone(),
-        selectors,
-    };
+    selectors
+}
+
+/// Watches `kinds`, and the authority's ConfigMaps.
+pub(crate) fn watch(
+    kinds: Vec<Watched<World>>,
+    context: Context<World>,
+    synced: &Readiness,
+    drain: &Drain,
+) {
     let ca = Context {
-        client: client.clone(),
-        sink: CaConfigMaps(world.clone()),
-        metrics: metrics.watches.clone(),
+        client: context.client.clone(),
+        sink: CaConfigMaps(context.sink.clone()),
+        metrics: context.metrics.clone(),
         selectors: BTreeMap::new(),
     };
     let ready = synced.handle("ConfigMap");
     tokio::spawn(watches::named(ca, CA_CONFIG_MAP, ready, drain.clone()));
-    tokio::spawn(watches::run(
-        kinds(),
-        context,
-        synced.clone(),
-        drain.clone(),
-    ));
+    tokio::spawn(watches::run(kinds, context, synced.clone(), drain.clone()));
 }
 
-fn claim(
+/// Claims the lease that the replicas share.
+pub(crate) fn claim(
     client: &kube::Client,
     args: &OperateArgs,
     drain: &Drain,

@@ -10,9 +10,17 @@ use tagalong_runtime::RuntimeArgs;
 use crate::native::NativeSidecars;
 use crate::{PullPolicy, Settings, names};
 
+/// The version and the commit it was built from.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("TAGALONG_BUILD_COMMIT"),
+    ")"
+);
+
 /// Puts the sidecar into marked DataPlanes and workloads: a mutating admission webhook
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "tagalong-webhook", version)]
+#[command(name = "tagalong-webhook", version = VERSION)]
 pub struct Args {
     /// Where reviews are answered, over TLS
     #[arg(long, env = "TAGALONG_LISTEN", default_value = "0.0.0.0:9443")]

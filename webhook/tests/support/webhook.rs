@@ -103,9 +103,9 @@ impl Webhook {
             .unwrap_or_default()
     }
 
-    /// `webhooks.yaml`, pointed at our process and narrowed to one namespace.
+    /// The `webhooks.yaml` of the chart, pointed at our process and narrowed to one namespace.
     fn configuration(&self, namespace: &str, ca: &str) -> Value {
-        let text = include_str!("../../webhooks.yaml");
+        let text = include_str!("../../../charts/tagalong/files/webhooks.yaml");
         let mut configuration: Value = serde_saphyr::from_str(text).expect("webhooks.yaml");
         configuration["metadata"]["name"] = json!(self.name);
         let webhooks = configuration["webhooks"].as_array_mut().expect("webhooks");

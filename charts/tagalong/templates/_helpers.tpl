@@ -1,0 +1,181 @@
+{{- define "tagalong.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tagalong.operator" -}}{{ include "tagalong.fullname" . }}-operator{{- end -}}
+{{- define "tagalong.webhook" -}}{{ include "tagalong.fullname" . }}-webhook{{- end -}}
+{{- define "tagalong.uninstall" -}}{{ include "tagalong.fullname" . }}-uninstall{{- end -}}
+
+{{/* What finds the pods of a component: dict root, component. */}}
+{{- define "tagalong.selector" -}}
+app.kubernetes.io/name: tagalong
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Labels of every object: dict root, component. Not app.kubernetes.io/managed-by=tagalong: that is what the operator makes. */}}
+{{- define "tagalong.labels" -}}
+{{- $labels := include "tagalong.selector" . | fromYaml -}}
+{{- $_ := set $labels "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+{{- toYaml (merge $labels .root.Values.commonLabels) -}}
+{{- end -}}
+
+{{/* A reference to an image: dict root, image. */}}
+{{- define "tagalong.image" -}}
+{{- $repository := .image.repository -}}
+{{- if .root.Values.image.registry -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .root.Values.image.registry) $repository -}}
+{{- end -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $repository .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .root.Chart.AppVersion .image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Secrets with certificates. */}}
+{{- define "tagalong.secret.ca" -}}{{ include "tagalong.fullname" . }}-ca{{- end -}}
+{{- define "tagalong.secret.operator" -}}
+{{- if eq .Values.certificates.source "secret" -}}
+{{- required "certificates.secret.operator: the name of a Secret, since certificates.source is secret" .Values.certificates.secret.operator -}}
+{{- else -}}
+{{- include "tagalong.operator" . }}-tls
+{{- end -}}
+{{- end -}}
+{{- define "tagalong.secret.webhook" -}}
+{{- if eq .Values.certificates.source "secret" -}}
+{{- required "certificates.secret.webhook: the name of a Secret, since certificates.source is secret" .Values.certificates.secret.webhook -}}
+{{- else -}}
+{{- include "tagalong.webhook" . }}-tls
+{{- end -}}
+{{- end -}}
+
+{{/* A rules file with the names of this release: the ConfigMap's is the same in every namespace of every release. dict root, file. */}}
+{{- define "tagalong.rules" -}}
+{{- $root := .root -}}
+{{- $rules := list -}}
+{{- range $rule := $root.Files.Get .file | fromYamlArray -}}
+{{- if and (hasKey $rule "resourceNames") (not (has "configmaps" $rule.resources)) -}}
+{{- $names := list -}}
+{{- range $rule.resourceNames -}}
+{{- $names = append $names (printf "%s%s" (include "tagalong.fullname" $root) (trimPrefix "tagalong" .)) -}}
+{{- end -}}
+{{- $_ := set $rule "resourceNames" $names -}}
+{{- end -}}
+{{- $rules = append $rules $rule -}}
+{{- end -}}
+{{- toYaml $rules -}}
+{{- end -}}
+
+{{/* What both Deployments' pods have: dict root, component, values. */}}
+{{- define "tagalong.pod" -}}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .values.topologySpreadConstraints }}
+{{- $selector := dict "matchLabels" (include "tagalong.selector" . | fromYaml) }}
+topologySpreadConstraints:
+  {{- range .values.topologySpreadConstraints }}
+  - {{ toYaml (merge (dict) . (dict "labelSelector" $selector)) | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+# Services must not become variables: they would begin as the flags do.
+enableServiceLinks: false
+{{ include "tagalong.podSecurity" . }}
+{{- end -}}
+
+{{- define "tagalong.podSecurity" -}}
+securityContext:
+  runAsNonRoot: true
+  seccompProfile:
+    type: RuntimeDefault
+{{- end -}}
+
+{{- define "tagalong.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  capabilities:
+    drop: [ALL]
+  readOnlyRootFilesystem: true
+{{- end -}}
+
+{{/* Environment that both servers have. */}}
+{{- define "tagalong.logEnv" -}}
+- name: TAGALONG_LOG_FORMAT
+  value: {{ .Values.logFormat }}
+- name: TAGALONG_LOG
+  value: {{ .Values.logLevel | quote }}
+{{- end -}}
+
+{{/* Environment that says which objects are this release's: for the operator, and for what takes them back. */}}
+{{- define "tagalong.operatorEnv" -}}
+- name: TAGALONG_NAMESPACE
+  valueFrom:
+    fieldRef: {fieldPath: metadata.namespace}
+- name: TAGALONG_POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: TAGALONG_LEASE
+  value: {{ include "tagalong.operator" . }}
+{{- if eq .Values.certificates.source "operator" }}
+- name: TAGALONG_CA_SECRET
+  value: {{ include "tagalong.secret.ca" . }}
+- name: TAGALONG_PUSH_SECRET
+  value: {{ include "tagalong.secret.operator" . }}
+- name: TAGALONG_WEBHOOK_SECRET
+  value: {{ include "tagalong.secret.webhook" . }}
+{{- else }}
+- name: TAGALONG_TLS_DIR
+  value: /var/run/tagalong/tls
+{{- end }}
+{{- if .Values.webhook.enabled }}
+- name: TAGALONG_WEBHOOK_CONFIGURATION
+  value: {{ include "tagalong.fullname" . }}
+{{- end }}
+{{- end -}}
+
+{{- define "tagalong.probes" -}}
+livenessProbe:
+  httpGet: {path: /healthz, port: admin}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /readyz, port: admin}
+  periodSeconds: 2
+  timeoutSeconds: 5
+{{- end -}}
+
+{{/* Annotations of what exists only while the release is being uninstalled. The argument: its place in the order. */}}
+{{- define "tagalong.uninstall.hook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}

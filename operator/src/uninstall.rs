@@ -1,0 +1,198 @@
+//! Takes back what tagalong has put into a cluster: the chart runs this before it is uninstalled.
+//!
+//! It is the reconcilers' own difference to a world in which nothing is wanted, by a process that holds
+//! the lease and so is the only one that writes. The webhook is up meanwhile and takes the sidecar out of
+//! each DataPlane whose mark goes; its configuration goes when that is done, or when writes fail, since a
+//! webhook that does not answer may be why.
+
+use crate::args::OperateArgs;
+use crate::cluster;
+use crate::metrics::Metrics;
+use crate::operate::{Failure, client, on_runtime};
+use crate::reconcile::diff::{self, Wanted};
+use crate::reconcile::write::Writer;
+use crate::watches::Context;
+use crate::world::World;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+use tagalong_crds::{DataPlaneMetricsExtension, Kind as _};
+use tagalong_index::{Key, Settings};
+use tagalong_runtime::{Drain, Readiness, drain, logging};
+
+/// Between two passes: what a deletion makes possible shows only in the watches.
+const PAUSE: Duration = Duration::from_millis(200);
+/// After writes failed.
+const RETRY: Duration = Duration::from_secs(2);
+/// After so many passes with failures, the webhook is taken for their reason.
+const FAILURES: u32 = 3;
+/// The end of our own tasks.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Does it all, however long it takes.
+///
+/// # Errors
+///
+/// When there is no cluster, or it does not let us.
+pub fn run(args: &OperateArgs, deployment: Option<&str>) -> Result<(), Failure> {
+    logging::init(&args.runtime.log).map_err(tagalong_runtime::StartError::from)?;
+    on_runtime(async { uninstall(client().await?, args, deployment).await })
+}
+
+/// Does it all with `client`.
+///
+/// # Errors
+///
+/// When the cluster does not let us.
+pub async fn uninstall(
+    client: kube::Client,
+    args: &OperateArgs,
+    deployment: Option<&str>,
+) -> Result<(), Failure> {
+    if let Some(name) = deployment {
+        stop(&client, &args.namespace, name).await?;
+    }
+    let (trigger, drain) = drain::channel();
+    let (lease, writes) = cluster::claim(&client, args, &drain);
+    let metrics = Metrics::default();
+    let writer = Writer {
+        client: client.clone(),
+        writes,
+        world: World::new(Settings::default(), metrics.push.clone()),
+        metrics: metrics.reconcile.clone(),
+    };
+    let context = Context {
+        client: client.clone(),
+        sink: writer.world.clone(),
+        metrics: metrics.watches.clone(),
+        selectors: BTreeMap::new(),
+    };
+    tokio::select! {
+        done = take_back(&writer, context, args.webhook_configuration.as_deref(), drain) => done?,
+        ended = lease => return Err(match ended {
+            Ok(Err(lost)) => lost.into(),
+            Ok(Ok(())) => Failure::Ask("the lease was given back too early".to_owned()),
+            Err(panicked) => Failure::Ask(format!("the lease's task ended: {panicked}")),
+        }),
+    }
+    trigger.drain(GRACE).await;
+    if args.tls_dir.is_none() {
+        let secrets = Api::<Secret>::namespaced(client.clone(), &args.namespace);
+        for name in [&args.ca_secret, &args.push_secret, &args.webhook_secret] {
+            delete(&secrets, "Secret", name).await?;
+        }
+    }
+    let leases = Api::<Lease>::namespaced(client, &args.namespace);
+    delete(&leases, "Lease", &args.lease).await
+}
+
+/// Tells the operators to end.
+async fn stop(client: &kube::Client, namespace: &str, name: &str) -> Result<(), Failure> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+    let none = Patch::Merge(json!({"spec": {"replicas": 0}}));
+    let params = PatchParams::default();
+    match deployments.patch_scale(name, &params, &none).await {
+        Ok(_) => tracing::info!(deployment = name, "scaled to 0"),
+        Err(error) if is_gone(&error) => {}
+        Err(error) => return Err(refused("Deployment", name, &error)),
+    }
+    Ok(())
+}
+
+async fn take_back(
+    writer: &Writer,
+    context: Context<World>,
+    webhook: Option<&str>,
+    drain: Drain,
+) -> Result<(), Failure> {
+    let synced = Readiness::default();
+    cluster::watch(cluster::written(), context, &synced, &drain);
+    tracing::info!("waits until no operator holds the lease");
+    writer.writes.granted().await;
+    while !synced.missing().is_empty() {
+        tokio::time::sleep(PAUSE).await;
+    }
+    let configurations = Api::<MutatingWebhookConfiguration>::all(writer.client.clone());
+    let mut failures = 0;
+    loop {
+        let nothing = Wanted::default();
+        let stages = writer
+            .world
+            .look(|state| diff::due(&nothing, &state.observed));
+        if stages.is_empty() {
+            break;
+        }
+        let written = writer.carry_out(stages).await;
+        tracing::info!(writes = written.done, "took back");
+        if written.failed.is_empty() {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        failures += 1;
+        if let (FAILURES, Some(name)) = (failures, webhook) {
+            delete(&configurations, "MutatingWebhookConfiguration", name).await?;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    if let Some(name) = webhook {
+        delete(&configurations, "MutatingWebhookConfiguration", name).await?;
+    }
+    forget_status(writer).await
+}
+
+/// Nobody keeps the extensions' status any more.
+async fn forget_status(writer: &Writer) -> Result<(), Failure> {
+    let told: Vec<Key> = writer.world.look(|state| {
+        let told = state.observed.extensions.iter();
+        let told = told.filter(|(_, extension)| extension.status.is_some());
+        told.map(|(key, _)| key.clone()).collect()
+    });
+    let nothing = json!({"status": {
+        "controlPlaneRef": null, "conditions": null, "observedGeneration": null,
+    }});
+    for key in told {
+        let resource = DataPlaneMetricsExtension::preferred();
+        let api =
+            Api::<DynamicObject>::namespaced_with(writer.client.clone(), &key.namespace, &resource);
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&nothing));
+        match api.patch_status(&key.name, &params, &patch).await {
+            Ok(_) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(error) => {
+                return Err(refused(
+                    DataPlaneMetricsExtension::KIND,
+                    &key.to_string(),
+                    &error,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn delete<K>(api: &Api<K>, kind: &str, name: &str) -> Result<(), Failure>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    match api.delete(name, &DeleteParams::default()).await {
+        Ok(_) => tracing::info!(kind, name, "deleted"),
+        Err(error) if is_gone(&error) => {}
+        Err(error) => return Err(refused(kind, name, &error)),
+    }
+    Ok(())
+}
+
+fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+fn refused(kind: &str, name: &str, error: &kube::Error) -> Failure {
+    Failure::Ask(format!("{kind} {name}: {error}"))
+}
