@@ -13,6 +13,12 @@ use crate::traffic::get;
 /// The name that the controller gives the Kong service of the published route.
 pub const KONG_SERVICE: &str = "httproute.default.httproute-echo.0";
 
+/// Each Kong service, and the Service that it stands for.
+pub const SERVICES: [(&str, &str); 2] = [
+    (KONG_SERVICE, "echo"),
+    ("httproute.default.steady.0", "steady"),
+];
+
 /// The sidecar's port in Kong's pods.
 const SIDECAR: u16 = 9542;
 
@@ -35,6 +41,19 @@ impl Stage {
     pub async fn apply(&self, name: &str) -> Tried<()> {
         let text = file(name)?;
         self.cluster.kubectl(&["apply", "-f", "-"], &text).await?;
+        Ok(())
+    }
+
+    /// The published example, and a backend beside it that nobody scales.
+    ///
+    /// # Errors
+    ///
+    /// When the API server refuses.
+    pub async fn apply_example(&self) -> Tried<()> {
+        self.apply("echo.yaml").await?;
+        self.apply("gateway.yaml").await?;
+        let steady = include_str!("../steady.yaml");
+        self.cluster.kubectl(&["apply", "-f", "-"], steady).await?;
         Ok(())
     }
 

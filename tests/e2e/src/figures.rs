@@ -1,5 +1,7 @@
 //! Figures with a floor, one line of JSON each. A missed time is printed and no failure: machines are busy.
 
+use std::io::Write as _;
+
 use tagalong_bench::{Figure, Good};
 
 /// Prints a figure that should not rise above its floor, and returns whether it does not.
@@ -21,4 +23,11 @@ pub fn at_most(
         good: Good::AtMost,
     };
     figure.print()
+}
+
+/// One line on the way, for whoever watches.
+pub fn say(what: &str) {
+    let mut error = std::io::stderr();
+    // Nobody reads it: nothing to be done.
+    let _ = writeln!(error, "{what}");
 }

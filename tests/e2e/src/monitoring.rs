@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tagalong_cluster::Prometheus;
 
 use crate::Tried;
-use crate::example::{KONG_SERVICE, file};
+use crate::example::{SERVICES, file};
 use crate::stage::Stage;
 use crate::traffic::get;
 
@@ -159,8 +159,16 @@ impl Monitoring {
     }
 }
 
-/// What is wrong with an enriched series, in a cluster whose one routed Service is the published example's.
+/// What is wrong with an enriched series.
 fn wrong(series: &Value) -> Option<&'static str> {
+    // Health has the name in its upstream label.
+    let kong_service = series.get("kong_service").or(series.get("upstream"));
+    let Some((_, name)) = SERVICES
+        .iter()
+        .find(|(own, _)| kong_service.is_some_and(|name| name == own))
+    else {
+        return Some("a Kong service that no route has");
+    };
     let operators = series["job"] == OPERATOR_JOB;
     let own = if operators {
         "exported_service"
@@ -168,22 +176,17 @@ fn wrong(series: &Value) -> Option<&'static str> {
         "service"
     };
     let expected = [
-        ("kubernetes_name", "echo"),
+        ("kubernetes_name", *name),
         ("kubernetes_namespace", "default"),
         ("kubernetes_kind", "service"),
         ("kubernetes_apiversion", "v1"),
         ("exported_namespace", "default"),
-        (own, "echo"),
+        (own, *name),
     ];
-    if expected
+    let differs = expected
         .iter()
-        .any(|(label, value)| series[label] != *value)
-    {
-        return Some("not the example's Service");
-    }
-    // Health has the name in its upstream label.
-    let named = series.get("kong_service").or(series.get("upstream"));
-    (named.is_none_or(|name| name != KONG_SERVICE)).then_some("not the Kong service of the route")
+        .any(|(label, value)| series[label] != *value);
+    differs.then_some("another Service's name")
 }
 
 impl Stage {

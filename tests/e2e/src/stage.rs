@@ -78,7 +78,17 @@ impl Stage {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, Seen>>,
     {
-        match until(what, PATIENCE, probe).await {
+        let found = until(what, PATIENCE, probe).await;
+        self.explained(found.map_err(Into::into)).await
+    }
+
+    /// Adds to an error what the cluster looks like.
+    ///
+    /// # Errors
+    ///
+    /// When it was one.
+    pub async fn explained<T>(&self, result: Tried<T>) -> Tried<T> {
+        match result {
             Ok(found) => Ok(found),
             Err(error) => Err(format!("{error}\n{}", self.account().await).into()),
         }

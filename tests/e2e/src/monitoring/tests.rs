@@ -17,6 +17,7 @@ fn a_series_of_another_service_is_wrong() {
         ("kubernetes_namespace", "other"),
         ("exported_service", "other"),
         ("kong_service", "httproute.default.other.0"),
+        ("kong_service", "httproute.default.steady.0"),
     ] {
         let mut series = right.clone();
         series[label] = json!(value);
