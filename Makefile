@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 300
+# Where `make images` puts them.
+IMAGES ?= images
 BENCHES := rewrite merge sidecar index webhook
 
 help: ## This list
@@ -53,7 +55,23 @@ cluster-clean: ## What a killed cluster left, and the built binaries (some 1 GB,
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- clean --cache
 
 images: ## The three release images as archives in images/, for docker load, ctr and kind load
-	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
-	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out images
+	TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" $(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
+	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out $(IMAGES)
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit bench bench-peers bench-page cluster cluster-clean images
+chart: ## The Helm chart, packaged in dist/
+	mkdir -p dist
+	$(CARGO) run --quiet --locked -p tagalong-chart -- helm package charts/tagalong --destination dist
+
+chart-readme: ## The chart's README, made anew from the comments of its values
+	$(CARGO) run --quiet --locked -p tagalong-chart -- readme
+
+sbom: ## Bills of materials (CycloneDX) of the binaries, and the licences of what is in them, in dist/
+	$(CARGO) run --quiet --locked -p tagalong-release -- dist
+
+release: ## All that a release consists of, in dist/, with checksums
+	rm -rf dist
+	$(MAKE) --no-print-directory images IMAGES=dist
+	$(MAKE) --no-print-directory chart sbom
+	cd dist && sha256sum -- * > SHA256SUMS
+
+.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release

@@ -1,0 +1,91 @@
+//! What the chart repeats is what it repeats.
+
+use serde_json::Value;
+use tagalong_chart::{Result, directory, file, helm, readme};
+use tagalong_cluster::binaries::{Tool, ensure};
+use tagalong_operator::metrics::{Kind, Metrics, Reason};
+
+#[test]
+fn the_readme_says_what_values_yaml_says() -> Result {
+    assert_eq!(
+        file("README.md")?,
+        readme::wanted()?,
+        "run `make chart-readme`"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_definition_is_the_generated_one() -> Result {
+    let name = "dataplanemetricsextensions.gateway-operator.konghq.com.yaml";
+    let generated = directory().join("../../crds/generated").join(name);
+    assert_eq!(
+        file(&format!("files/{name}"))?,
+        std::fs::read_to_string(generated)?,
+        "run crdgen, and copy it"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_versions_are_the_workspaces() -> Result {
+    let chart: Value = serde_saphyr::from_str(&file("Chart.yaml")?)?;
+    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+    Ok(())
+}
+
+#[test]
+fn helm_finds_nothing_to_complain_of() -> Result {
+    let mut lint = helm::command(None)?;
+    lint.args(["lint", "--strict", "--kube-version", helm::KUBERNETES]);
+    helm::run(lint.arg(directory()))?;
+    Ok(())
+}
+
+#[test]
+fn prometheus_takes_the_alerts() -> Result {
+    let rules: Value = serde_saphyr::from_str(&file("files/alerts.yaml")?)?;
+    let groups = serde_json::json!({"groups": [{"name": "tagalong", "rules": rules}]});
+    let groups = helm::values_file(&groups)?;
+    let mut check = std::process::Command::new(ensure(Tool::Promtool)?);
+    helm::run(check.args(["check", "rules"]).arg(groups.path()))?;
+    Ok(())
+}
+
+/// A typing error in an alert or a panel would show as silence.
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_exist() -> Result {
+    let metrics = Metrics::default();
+    // A family without a series is not written.
+    let (kind, reason) = (Kind { kind: "Service" }, Reason { reason: "any" });
+    drop(metrics.watches.synced.get_or_create(&kind));
+    drop(metrics.reconcile.failures.get_or_create(&kind));
+    drop(metrics.reconcile.refused.get_or_create(&reason));
+    drop(metrics.collect.failed.get_or_create(&reason));
+    let operator = metrics.plain();
+    let both = format!(
+        "{}\n{}",
+        file("files/alerts.yaml")?,
+        file("files/dashboard.json")?
+    );
+    let asked = both
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("tagalong_") && !word.starts_with("tagalong_webhook_"));
+    let mut seen = 0;
+    for name in asked {
+        assert!(
+            operator.contains(&format!("# TYPE {name} ")),
+            "{name}: {operator}"
+        );
+        seen += 1;
+    }
+    assert!(seen > 8, "{seen}");
+    let dashboard: Value = serde_json::from_str(&file("files/dashboard.json")?)?;
+    assert!(
+        dashboard["panels"]
+            .as_array()
+            .is_some_and(|panels| panels.len() > 4)
+    );
+    Ok(())
+}

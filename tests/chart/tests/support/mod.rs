@@ -1,0 +1,5 @@
+//! For the tests on a real API server.
+
+pub mod operator;
+pub mod release;
+pub mod world;
