@@ -5,6 +5,7 @@
 
 pub mod cgroups;
 pub mod example;
+pub mod faults;
 pub mod figures;
 pub mod helm;
 pub mod images;
