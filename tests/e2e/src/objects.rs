@@ -10,8 +10,9 @@ use crate::stage::Stage;
 /// What each object says, by kind, namespace and name.
 pub type Objects = BTreeMap<String, String>;
 
-/// Kinds that are a record of what was, or come and go by themselves.
-const PASSING: &[&str] = &["Event", "Lease", "ControllerRevision", "ReplicaSet"];
+/// Kinds that are a record of what was (a Deployment's former pod templates, the images of a node), or come and go by
+/// themselves.
+const PASSING: &[&str] = &["Event", "Lease", "ControllerRevision", "Node", "ReplicaSet"];
 
 impl Stage {
     /// All objects of all kinds that can be listed, but for who wrote which field and for records of the past.
