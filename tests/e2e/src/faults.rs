@@ -20,9 +20,11 @@ impl Stage {
         let path =
             format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/tagalong-operator");
         let lease = self.get(&path).await?;
-        let holder = &lease["spec"]["holderIdentity"];
+        // The pod's name, and which of its processes.
+        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
+        let name = holder.split('_').next().unwrap_or_default();
         let mut pods = self.ours("operator").await.into_iter();
-        let leader = pods.find(|pod| pod["metadata"]["name"] == *holder);
+        let leader = pods.find(|pod| pod["metadata"]["name"] == name);
         Ok(leader.ok_or_else(|| format!("the holder {holder} is no ready pod"))?)
     }
 
