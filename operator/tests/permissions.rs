@@ -5,7 +5,7 @@ mod support;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -138,8 +138,10 @@ async fn admit(namespace: &Namespace) -> Result {
         Ok(())
     });
     mended.await?;
+    // Deleted, it would take ours with it.
+    let open = json!({"spec": {"policyTypes": ["Egress"], "ingress": null}});
     policies(namespace)
-        .delete("closed", &DeleteParams::default())
+        .patch("closed", &PatchParams::default(), &Patch::Merge(open))
         .await?;
     until_ours(namespace, 0).await
 }
