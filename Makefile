@@ -44,7 +44,9 @@ soak: ## What short tests do, for longer: SOAK_SECONDS (600) of Prometheus on th
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins
-	@status=0; for bench in $(BENCHES); do target/release/$$bench || status=1; done; exit $$status
+	@status=0; for bench in $(BENCHES); do target/release/$$bench || status=1; done; \
+	TAGALONG_SCALE=2000 $(CARGO) test --locked --quiet --profile bench -p tagalong-operator --test scale -- --nocapture \
+		> target/scale.log || status=1; grep '^{' target/scale.log; exit $$status
 
 bench-peers: ## Side by side with the peers: raw results, page and promised figures (20 minutes)
 	@$(CARGO) build --locked --profile bench -p tagalong-sidecar -p tagalong-bench -p tagalong-peers --bins
