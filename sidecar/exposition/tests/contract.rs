@@ -343,3 +343,16 @@ fn an_unfinished_line_left_out_leaves_nothing() {
     );
     assert_eq!(out, format!("m{{{ECHO}kong_service=\"s\"}} 1\n"));
 }
+
+#[test]
+fn the_last_entry_for_a_name_stands() {
+    let table = LabelTable::builder()
+        .service("s", "default", "gone")
+        .service("s", "default", "echo")
+        .build();
+    let mut out = Vec::new();
+    let mut rewriter = Rewriter::new(Options::default());
+    rewriter.push(&table, b"m{service=\"s\"} 1\n", &mut out);
+    let wanted = format!("m{{{ECHO}kong_service=\"s\"}} 1\n");
+    assert_eq!(String::from_utf8_lossy(&out), wanted);
+}
