@@ -79,6 +79,29 @@ fn every_reason_is_explained() {
     assert!(strays.is_empty(), "not in the code: {strays:?}");
 }
 
+/// Sizes are what the recorded benchmarks measured.
+#[test]
+fn every_size_was_measured() {
+    let pages = pages();
+    let benchmarks = std::fs::read_to_string(root().join("docs/benchmarks.md")).expect("the page");
+    let measured: Vec<&str> = benchmarks.split([' ', '|', ':', ',', '`', '\n']).collect();
+    let rows = page_named(&pages, "sizing.md").text.lines();
+    let cells = rows
+        .filter(|line| line.starts_with('|'))
+        .flat_map(|line| line.split('|'))
+        .map(|cell| cell.trim().trim_end_matches(" MB"))
+        .filter(|cell| cell.parse::<f64>().is_ok());
+    let mut seen = 0;
+    for cell in cells {
+        assert!(
+            measured.contains(&cell),
+            "{cell} is not in docs/benchmarks.md"
+        );
+        seen += 1;
+    }
+    assert!(seen > 0, "no size found");
+}
+
 fn page_named<'a>(pages: &'a [Page], name: &str) -> &'a Page {
     pages
         .iter()
