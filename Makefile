@@ -5,10 +5,10 @@ FUZZ_SECONDS ?= 300
 SOAK_SECONDS ?= 600
 # Where `make images` puts them.
 IMAGES ?= images
-BENCHES := rewrite merge sidecar index webhook collect
+BENCHES := rewrite merge sidecar index operator webhook collect
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## The main job on this machine, no cluster; Ctrl-C ends it, DEMO_ONESHOT=1 checks itself and ends
 	@$(CARGO) build --locked --bin tagalong-sidecar --bin tagalong-operator --bin tagalong-demo
@@ -59,6 +59,13 @@ cluster: ## A Kubernetes to look at; prints the KUBECONFIG line, Ctrl-C ends it.
 cluster-clean: ## What a killed cluster left, and the built binaries (some 1 GB, 10 minutes to build again)
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- clean --cache
 
+e2e: ## The whole road on a real node with the released images, from helm install to pods scaled on latency (5 minutes, root)
+	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
+	TAGALONG_E2E_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p tagalong-e2e --test road -- --nocapture
+
+e2e-faults: ## What breaks on that road, requests flowing all the time: for the night (10 minutes, root)
+	$(CARGO) test --locked -p tagalong-e2e --test faults -- --ignored --nocapture
+
 images: ## The three release images as archives in images/, for docker load, ctr and kind load
 	TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" $(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out $(IMAGES)
@@ -79,4 +86,4 @@ release: ## All that a release consists of, in dist/, with checksums
 	$(MAKE) --no-print-directory chart sbom
 	cd dist && sha256sum -- * > SHA256SUMS
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release
+.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults

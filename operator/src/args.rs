@@ -185,6 +185,16 @@ pub struct OperateArgs {
         value_parser = clap::value_parser!(u64).range(1..=86_400)
     )]
     pub missed_after: u64,
+
+    /// Seconds until a pass over a world of which nothing was heard. For tests: a shorter one finds nothing more.
+    #[arg(
+        long,
+        env = "TAGALONG_RESYNC_SECONDS",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(1..),
+        hide = true
+    )]
+    pub resync_seconds: u64,
 }
 
 impl OperateArgs {

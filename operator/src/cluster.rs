@@ -136,6 +136,7 @@ pub async fn start(
         serving.bundle.clone(),
         Missed::new(Duration::from_secs(args.missed_after)),
         synced.clone(),
+        Duration::from_secs(args.resync_seconds),
         drain.clone(),
     ));
     if let Some(name) = &args.webhook_configuration {

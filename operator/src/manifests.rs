@@ -30,7 +30,8 @@ pub fn load(dir: &Path) -> Result<Loaded, Unreadable> {
     let texts = texts(dir)?;
     let mut documents = Vec::new();
     for (path, text) in &texts {
-        let read: Result<Vec<Value>, _> = serde_saphyr::from_multiple(text);
+        let read: Result<Vec<Value>, _> =
+            serde_saphyr::from_multiple_with_options(text, whole_clusters());
         documents.extend(read.map_err(|error| Unreadable {
             path: path.clone(),
             reason: error.to_string(),
@@ -59,6 +60,18 @@ impl Loaded {
             return Ok(None);
         }
         load(dir).map(Some)
+    }
+}
+
+/// The reader's own limits (1,024 documents, 250,000 nodes) are less than a dump of a large cluster has. Those on aliases,
+/// with which a small file grows, stay.
+fn whole_clusters() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: usize::MAX,
+            max_nodes: usize::MAX,
+            max_events: usize::MAX,
+        },
     }
 }
 

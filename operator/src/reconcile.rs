@@ -24,18 +24,18 @@ use write::Writer;
 
 /// Events of this span are taken together: a rollout or an apply of many objects is one pass.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// A pass without any event, against what nobody foresaw.
-const RESYNC: Duration = Duration::from_secs(600);
 /// After a failure: first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Reconciles whenever something changed, as long as this process may write, until the drain begins.
+/// Reconciles whenever something changed, as long as this process may write, until the drain begins; and after `resync`
+/// without any event, against what nobody foresaw.
 pub async fn run(
     writer: Writer,
     mut teller: Teller,
     mut bundle: Bundle,
     mut missed: Missed,
     synced: Readiness,
+    resync: Duration,
     drain: Drain,
 ) {
     let mut changed = writer.world.changed();
@@ -61,7 +61,7 @@ pub async fn run(
             0
         };
         let wait = match failures {
-            0 => next.map_or(RESYNC, |next| next.min(RESYNC)),
+            0 => next.map_or(resync, |next| next.min(resync)),
             many => RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(many - 1)),
         };
         let waited = drain.cancel(async {

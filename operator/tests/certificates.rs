@@ -10,14 +10,11 @@ use serde_json::json;
 use std::time::Duration;
 use support::replica::Replica;
 use support::sidecar::{Sidecar, pod, token, trust};
+use support::webhook::{FLAGS, configuration};
 use support::{Definition, HOME, Result, cluster, equal, extension, gateway, operator_config};
 use tagalong_cluster::{Cluster, until};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-const FLAGS: &[&str] = &[
-    "--webhook-name=tagalong-webhook.tagalong-system.svc",
-    "--webhook-configuration=tagalong",
-];
 
 #[tokio::test]
 async fn certificates() -> Result {
@@ -109,29 +106,6 @@ async fn bundle(secrets: &Api<Secret>, name: &str) -> Result<String> {
     let data = secrets.get(name).await?.data.unwrap_or_default();
     let bundle = data.get("ca.crt").ok_or("no ca.crt")?;
     Ok(String::from_utf8(bundle.0.clone())?)
-}
-
-async fn configuration(cluster: &Cluster) -> Result {
-    let webhook = |name: &str| {
-        json!({
-            "name": name,
-            "clientConfig": {"service": {"name": "tagalong-webhook", "namespace": HOME}},
-            "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
-            "objectSelector": {"matchLabels": {"nobody": "has-this"}},
-            "rules": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}],
-        })
-    };
-    let configuration = json!({
-        "metadata": {"name": "tagalong"},
-        "webhooks": [webhook("a.tagalong.dev"), webhook("b.tagalong.dev")],
-    });
-    let api: Api<MutatingWebhookConfiguration> = Api::all(cluster.client()?);
-    api.create(
-        &PostParams::default(),
-        &serde_json::from_value(configuration)?,
-    )
-    .await?;
-    Ok(())
 }
 
 async fn ca_bundle_is(cluster: &Cluster, wanted: &str) -> Result {

@@ -2,57 +2,14 @@
 
 mod support;
 
-use kube::api::{Api, DeleteParams, ListParams};
-use kube::core::DynamicObject;
-use serde_json::{Value, json};
-use support::{
-    KONG_ALPHA, Result, api, apply, delete, equal, extension, gateway, operator, service,
-};
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
+use support::policies::{isolate, ours, policies, until_ours};
+use support::{KONG_ALPHA, Result, apply, delete, extension, gateway, operator, service};
 use tagalong_cluster::Namespace;
 
-const POLICIES: &str = "networking.k8s.io/v1";
-
-fn policies(namespace: &Namespace) -> Api<DynamicObject> {
-    let client = namespace.client();
-    api(&client, namespace.name(), POLICIES, "NetworkPolicy")
-}
-
-async fn ours(namespace: &Namespace) -> Result<Vec<Value>> {
-    let policies = policies(namespace);
-    let listed = policies
-        .list(&ListParams::default().labels("app.kubernetes.io/managed-by=tagalong"))
-        .await?;
-    let objects = listed.items.into_iter().map(serde_json::to_value);
-    Ok(objects.collect::<std::result::Result<_, _>>()?)
-}
-
-async fn isolate(namespace: &Namespace, name: &str) -> Result {
-    // As Kong's operators write it for the DataPlane of a Gateway.
-    apply(
-        &namespace.client(),
-        json!({
-            "apiVersion": POLICIES, "kind": "NetworkPolicy",
-            "metadata": {"namespace": namespace.name(), "name": name},
-            "spec": {
-                "podSelector": {"matchLabels": {"app": "dp"}},
-                "policyTypes": ["Ingress"],
-                "ingress": [{"ports": [{"port": 8000, "protocol": "TCP"}]}],
-            },
-        }),
-    )
-    .await?;
-    Ok(())
-}
-
-async fn until_ours(namespace: &Namespace, count: usize) -> Result {
-    namespace
-        .until("ours to come or go", || async {
-            equal(&ours(namespace).await?.len(), &count)?;
-            Ok(())
-        })
-        .await?;
-    Ok(())
-}
+/// What Kong's operators select.
+const APP: &[(&str, &str)] = &[("app", "dp")];
 
 async fn attached(prefix: &str) -> Result<Namespace> {
     let (cluster, _operator) = operator().await?;
@@ -82,7 +39,7 @@ async fn attached(prefix: &str) -> Result<Namespace> {
 async fn admits_as_long_as_another_policy_isolates() -> Result {
     let namespace = attached("policies").await?;
     let client = namespace.client();
-    isolate(&namespace, "dp-limit-admin-api").await?;
+    isolate(&namespace, "dp-limit-admin-api", APP).await?;
     until_ours(&namespace, 1).await?;
     let made = ours(&namespace).await?.remove(0);
     assert_eq!(
@@ -123,8 +80,8 @@ async fn admits_as_long_as_another_policy_isolates() -> Result {
 async fn goes_with_the_attachment_and_leaves_the_others() -> Result {
     let namespace = attached("policies-detached").await?;
     let client = namespace.client();
-    isolate(&namespace, "one").await?;
-    isolate(&namespace, "two").await?;
+    isolate(&namespace, "one", APP).await?;
+    isolate(&namespace, "two", APP).await?;
     until_ours(&namespace, 2).await?;
     delete(
         &client,

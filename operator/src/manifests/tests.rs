@@ -51,3 +51,19 @@ fn what_is_no_yaml_is_named() {
     assert!(error.contains("bad.yaml"), "{error}");
     assert!(load(&dir.path().join("none")).is_err());
 }
+
+#[test]
+fn a_dump_of_a_large_cluster_is_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::new(Settings::default(), metrics::Push::default());
+    let filler = "1, ".repeat(200);
+    let all: String = (0..2_000)
+        .map(|at| {
+            format!("---\n{{apiVersion: v1, kind: Service, metadata: {{name: s{at}}}, filler: [{filler}]}}\n")
+        })
+        .collect();
+    std::fs::write(dir.path().join("all.yaml"), all).expect("written");
+    load(dir.path()).expect("reads").into_world(&world);
+    let services = world.look(|state| state.index.count(tagalong_index::ObjectKind::Service));
+    assert_eq!(services, 2_000);
+}

@@ -1,10 +1,13 @@
 //! The operator on a real API server, under exactly the permissions that the chart gives it.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod audit;
 pub mod pods;
+pub mod policies;
 pub mod prometheus;
 pub mod replica;
 pub mod sidecar;
+pub mod webhook;
 pub mod wire;
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -21,6 +24,9 @@ use tokio::sync::OnceCell;
 /// Where the operator lives.
 pub const HOME: &str = "tagalong-system";
 const NAME: &str = "tagalong-operator";
+/// Files of rules.
+pub const CLUSTER_RULES: &str = "operator-clusterrole-rules.yaml";
+pub const HOME_RULES: &str = "operator-role-rules.yaml";
 
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -38,21 +44,25 @@ pub async fn cluster(definition: Definition) -> Result<&'static Cluster> {
     static READY: OnceCell<()> = OnceCell::const_new();
     let cluster = Cluster::shared().await?;
     READY
-        .get_or_try_init(|| async {
-            cluster
-                .install_crds(&[
-                    CrdSet::GatewayApiExperimental,
-                    CrdSet::KongIngressController,
-                    CrdSet::KongGatewayOperator,
-                ])
-                .await?;
-            if definition == Definition::Ours {
-                install_ours(&cluster.client()?).await?;
-            }
-            account(&cluster.client()?).await
-        })
+        .get_or_try_init(|| prepare(cluster, definition))
         .await?;
     Ok(cluster)
+}
+
+/// Puts all definitions and the operator's account into a cluster.
+pub async fn prepare(cluster: &Cluster, definition: Definition) -> Result {
+    cluster
+        .install_crds(&[
+            CrdSet::GatewayApiExperimental,
+            CrdSet::KongIngressController,
+            CrdSet::KongIncubator,
+            CrdSet::KongGatewayOperator,
+        ])
+        .await?;
+    if definition == Definition::Ours {
+        install_ours(&cluster.client()?).await?;
+    }
+    account(&cluster.client()?).await
 }
 
 /// The operator that the tests of one binary share, in a cluster with our definition.
@@ -84,12 +94,14 @@ pub async fn install_ours(client: &Client) -> Result {
     Ok(())
 }
 
-pub async fn account(client: &Client) -> Result {
+/// Rules of a role, as the chart has them.
+pub fn rules(file: &str) -> Result<Value> {
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/tagalong/files");
-    let rules = |file: &str| -> Result<Value> {
-        let text = std::fs::read_to_string(format!("{files}/{file}"))?;
-        Ok(serde_saphyr::from_str(&text)?)
-    };
+    let text = std::fs::read_to_string(format!("{files}/{file}"))?;
+    Ok(serde_saphyr::from_str(&text)?)
+}
+
+pub async fn account(client: &Client) -> Result {
     let subject = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": HOME}]);
     let role =
         |kind: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME});
@@ -97,11 +109,11 @@ pub async fn account(client: &Client) -> Result {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}),
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": HOME}}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": NAME},
-            "rules": rules("operator-clusterrole-rules.yaml")?}),
+            "rules": rules(CLUSTER_RULES)?}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": NAME},
             "roleRef": role("ClusterRole"), "subjects": subject}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-            "metadata": {"name": NAME, "namespace": HOME}, "rules": rules("operator-role-rules.yaml")?}),
+            "metadata": {"name": NAME, "namespace": HOME}, "rules": rules(HOME_RULES)?}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
             "metadata": {"name": NAME, "namespace": HOME}, "roleRef": role("Role"), "subjects": subject}),
     ] {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use tagalong_cluster::binaries::{Tool, ensure};
 use tagalong_cluster::crds::CrdSet;
-use tagalong_cluster::image::Image;
-use tagalong_cluster::{Cluster, Error, Result, leftovers};
+use tagalong_cluster::{Cluster, Error, Result, leftovers, programs};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A real Kubernetes from an empty machine.
@@ -169,20 +168,13 @@ fn images(out: &Path, binaries: &Path, registry: Option<&str>, tag: &str) -> Res
         source,
     };
     std::fs::create_dir_all(out).map_err(failed)?;
-    for binary in ["tagalong-sidecar", "tagalong-operator", "tagalong-webhook"] {
+    for binary in programs::RELEASED {
         let name = match registry {
             Some(registry) => format!("{}/{binary}:{tag}", registry.trim_end_matches('/')),
             None => format!("{binary}:{tag}"),
         };
-        let target = format!("/usr/local/bin/{binary}");
         let archive = out.join(format!("{binary}-{tag}.tar"));
-        Image::new(&name)
-            .program(&binaries.join(binary), &target)?
-            .entrypoint(&[&target])
-            .label("org.opencontainers.image.title", binary)
-            .label("org.opencontainers.image.version", tag)
-            .label("org.opencontainers.image.licenses", "Apache-2.0")
-            .write(&archive)?;
+        programs::image(binary, &name, binaries)?.write(&archive)?;
         print(&format!("{name} {}", archive.display()));
     }
     Ok(())

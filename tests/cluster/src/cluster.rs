@@ -251,6 +251,29 @@ impl Cluster {
         processes.iter_mut().try_for_each(Process::running)
     }
 
+    /// What service accounts asked of the API server, apart from those of Kubernetes itself: one event of
+    /// `audit.k8s.io/v1` a line, without bodies. `None` for someone else's cluster.
+    #[must_use]
+    pub fn audit_log(&self) -> Option<PathBuf> {
+        Some(self.own.as_ref()?.layout.audit_log())
+    }
+
+    /// Ends the API server as SIGKILL does, and starts another. What it told its watchers it has forgotten: who goes on from
+    /// where they were is told 410 Gone. Nothing happens to someone else's cluster.
+    ///
+    /// # Errors
+    ///
+    /// When the new one does not become ready.
+    pub async fn restart_api_server(&self) -> Result<()> {
+        if let Some(own) = &self.own {
+            let mut processes = own.processes.lock();
+            let name = Tool::KubeApiserver.name();
+            processes.retain(|process| process.name() != name);
+            processes.push(control_plane::start_api(&own.layout)?);
+        }
+        self.until_ready().await
+    }
+
     async fn until_ready(&self) -> Result<()> {
         let client = self.client()?;
         let ready = until("the API server's /readyz", PATIENCE, || async {

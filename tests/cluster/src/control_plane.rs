@@ -27,6 +27,17 @@ pub(crate) struct Layout {
     pub advertise: &'static str,
 }
 
+/// What the API server's audit log holds: what service accounts asked, apart from those of Kubernetes itself.
+const AUDIT_POLICY: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, userGroups: ['system:serviceaccounts:kube-system']}
+- {level: Metadata, userGroups: ['system:serviceaccounts']}
+- {level: None}
+";
+
 /// The keys that sign for the cluster.
 pub(crate) struct Authorities {
     pub cluster: Authority,
@@ -50,6 +61,11 @@ impl Layout {
     /// The API server as processes on the same [`Ground`] reach it.
     pub fn server(&self) -> String {
         format!("https://127.0.0.1:{}", self.api_port())
+    }
+
+    /// The API server's audit log: one event of `audit.k8s.io/v1` a line.
+    pub fn audit_log(&self) -> PathBuf {
+        self.directory.join("audit.log")
     }
 
     fn file(&self, name: &str) -> String {
@@ -97,7 +113,7 @@ impl Layout {
     }
 }
 
-/// Writes every key and certificate that the four processes name.
+/// Writes every key, certificate and policy that the four processes name.
 pub(crate) fn write_keys(layout: &Layout, authorities: &Authorities) -> Result<()> {
     let directory = &layout.directory;
     let Authorities {
@@ -105,6 +121,7 @@ pub(crate) fn write_keys(layout: &Layout, authorities: &Authorities) -> Result<(
         front_proxy,
     } = authorities;
     cluster.pair().write(directory, "ca")?;
+    write(directory, "audit-policy.yaml", AUDIT_POLICY)?;
     write(directory, "front-proxy-ca.crt", &front_proxy.certificate())?;
     write_signing_key(directory, "service-accounts")?;
     cluster
@@ -130,10 +147,12 @@ pub(crate) fn write_keys(layout: &Layout, authorities: &Authorities) -> Result<(
 
 /// Starts etcd and the API server. etcd comes first only in the list: the API server waits for it.
 pub(crate) fn start_storage_and_api(layout: &Layout) -> Result<[Process; 2]> {
-    Ok([
-        layout.start(Tool::Etcd, &etcd(layout))?,
-        layout.start(Tool::KubeApiserver, &api_server(layout))?,
-    ])
+    Ok([layout.start(Tool::Etcd, &etcd(layout))?, start_api(layout)?])
+}
+
+/// Starts the API server alone.
+pub(crate) fn start_api(layout: &Layout) -> Result<Process> {
+    layout.start(Tool::KubeApiserver, &api_server(layout))
 }
 
 /// Starts the controller manager and the scheduler, which give up if there is no API server yet.
@@ -211,6 +230,8 @@ fn api_server(layout: &Layout) -> Vec<String> {
         ("authorization-mode", "Node,RBAC".into()),
         ("enable-admission-plugins", "NodeRestriction".into()),
         ("allow-privileged", "true".into()),
+        ("audit-policy-file", layout.file("audit-policy.yaml")),
+        ("audit-log-path", layout.audit_log().display().to_string()),
         // These make the aggregation layer: how an APIService knows that it is us who asks.
         (
             "requestheader-client-ca-file",

@@ -21,6 +21,8 @@ pub enum CrdSet {
     KongGatewayOperator,
     /// Kong Ingress Controller's: KongPlugin, KongConsumer, KongUpstreamPolicy…
     KongIngressController,
+    /// What Kong Ingress Controller tries out: KongServiceFacade.
+    KongIncubator,
 }
 
 impl CrdSet {
@@ -32,6 +34,7 @@ impl CrdSet {
             Self::GatewayApiExperimental => (GATEWAY_API, "config/crd/experimental"),
             Self::KongGatewayOperator => (KONG, "config/crd/gateway-operator"),
             Self::KongIngressController => (KONG, "config/crd/ingress-controller"),
+            Self::KongIncubator => (KONG, "config/crd/ingress-controller-incubator"),
         };
         Ok(go_module("crds", module)?.join(directory))
     }

@@ -9,9 +9,11 @@ pub mod binaries;
 pub mod cache;
 pub mod crds;
 pub mod image;
+pub mod kong;
 pub mod leftovers;
 pub mod pki;
 pub mod process;
+pub mod programs;
 
 mod cluster;
 mod control_plane;

@@ -123,7 +123,7 @@ fn registration(port: u16, ca: &str) -> String {
             },
         })
     };
-    let name = "tagalong:custom-metrics-reader";
+    let name = "test:custom-metrics-reader";
     json!({"apiVersion": "v1", "kind": "List", "items": [
         {
             "apiVersion": "v1", "kind": "Service",

@@ -6,8 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
@@ -20,7 +19,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 use tagalong_cluster::binaries::{Tool, ensured};
 use tagalong_cluster::image::Image;
-use tagalong_cluster::{Cluster, Namespace, Result, Seen};
+use tagalong_cluster::{Cluster, Namespace, Result, Seen, programs};
 
 const ECHO: &str = "test.local/agnhost:1";
 const KONG: &str = "test.local/kong:3.9.1";
@@ -140,29 +139,9 @@ fn kong_configuration(service: &str, target: &str) -> Value {
     })
 }
 
-/// Builds what goes into the images.
-fn build() -> PathBuf {
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package=tagalong-sidecar",
-            "--package=tagalong-kong",
-            "--bins",
-        ])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .unwrap();
-    assert!(built.success());
-    Path::new(env!("CARGO_BIN_EXE_tagalong-cluster"))
-        .parent()
-        .unwrap()
-        .to_owned()
-}
-
 async fn load_images(cluster: &Cluster) -> Result<()> {
-    let binaries = tokio::task::spawn_blocking(build).await.unwrap();
+    let build = || programs::build(&["tagalong-sidecar", "tagalong-kong"]);
+    let binaries = tokio::task::spawn_blocking(build).await.unwrap()?;
     for (image, program) in [
         (KONG, binaries.join("tagalong-kong")),
         (SIDECAR, binaries.join("tagalong-sidecar")),

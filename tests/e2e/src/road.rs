@@ -1,0 +1,150 @@
+//! The steps that both tests take: install, the example, the guide, up and down, uninstall.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::figures::{at_most, say};
+use crate::monitoring::{FROM_PODS, Monitoring, PUBLISHED, THROUGH_OPERATOR};
+use crate::objects::{Objects, left};
+use crate::processors::Processors;
+use crate::stage::Stage;
+use crate::traffic::{ECHO, Load, STEADY, get};
+use crate::{Tried, helm};
+
+/// A cluster in which the published example runs, measured and scaled as the published guide says.
+pub struct Road {
+    /// The cluster.
+    pub stage: Stage,
+    /// Where the Gateway's clients go.
+    pub gateway: SocketAddr,
+    /// Prometheus and its adapter.
+    pub monitoring: Monitoring,
+    before: Objects,
+}
+
+impl Road {
+    /// From `helm install` to an autoscaler that has its metric. `None` where there can be no node.
+    ///
+    /// # Errors
+    ///
+    /// When a step fails.
+    pub async fn begin() -> Tried<Option<Self>> {
+        let Some(stage) = Stage::set().await? else {
+            return Ok(None);
+        };
+        let before = stage.objects().await?;
+        let started = Instant::now();
+        stage.explained(helm::install(stage.cluster).await).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        at_most("helm install to all ready", seconds, "s", 30.0)?;
+
+        stage.apply_example().await?;
+        stage.kongs(true).await?;
+        let rolled_out = Instant::now();
+        let gateway = stage.gateway().await?;
+        for path in [ECHO, STEADY] {
+            let probe = || async { Ok(get(stage.cluster, gateway, path).await?) };
+            stage.until(&format!("an answer to {path}"), probe).await?;
+        }
+        stage.enriched_at_operator().await?;
+        let seconds = rolled_out.elapsed().as_secs_f64();
+        at_most(
+            "the rollout to the first enriched sample",
+            seconds,
+            "s",
+            20.0,
+        )?;
+
+        let monitoring = Monitoring::start(&stage).await?;
+        stage.apply("hpa.yaml").await?;
+        for metric in [PUBLISHED, THROUGH_OPERATOR, FROM_PODS] {
+            let what = format!("{metric} from the adapter");
+            let probe = || async { Ok(stage.metric(metric).await?) };
+            stage.until(&what, probe).await?;
+        }
+        Ok(Some(Self {
+            stage,
+            gateway,
+            monitoring,
+            before,
+        }))
+    }
+
+    /// A step in latency and its end, while both ways of scraping see the same.
+    ///
+    /// # Errors
+    ///
+    /// When the autoscaler does not go up to ten and back to one.
+    pub async fn up_and_down(&self) -> Tried<()> {
+        let stage = &self.stage;
+        stage.scaled("one pod", |pods| pods == 1).await?;
+        let load = Load::start(stage.cluster, self.gateway);
+        let (_, after) = stage.scaled("more pods", |pods| pods > 1).await?;
+        let seconds = after.as_secs_f64();
+        at_most(
+            "a step in latency to the first scale-up",
+            seconds,
+            "s",
+            60.0,
+        )?;
+        stage.scaled("ten pods", |pods| pods == 10).await?;
+        stage
+            .until("both ways to see the same latency", || async {
+                let published = stage.metric(PUBLISHED).await?;
+                let operator = stage.metric(THROUGH_OPERATOR).await?;
+                let pods = stage.metric(FROM_PODS).await?;
+                let seen =
+                    format!("ms: rule as published {published}, operator {operator}, pods {pods}");
+                let near = |other: f64| (published - other).abs() <= published * 0.1;
+                if published > 40.0 && near(operator) && near(pods) {
+                    say(&seen);
+                    Ok(())
+                } else {
+                    Err(seen.into())
+                }
+            })
+            .await?;
+        drop(load);
+        let idle = Processors::start(stage).await?;
+        let (_, after) = stage.scaled("one pod again", |pods| pods == 1).await?;
+        say(&format!("one pod wanted {after:.1?} after the load"));
+        idle.print()
+    }
+
+    /// `helm uninstall`, after which nothing is left of us.
+    ///
+    /// # Errors
+    ///
+    /// When something is.
+    pub async fn uninstall(&self) -> Tried<()> {
+        let stage = &self.stage;
+        let started = Instant::now();
+        stage
+            .explained(helm::uninstall(stage.cluster).await)
+            .await?;
+        stage.kongs(false).await?;
+        say(&format!(
+            "uninstalled, Kong rolled out, after {:.1?}",
+            started.elapsed()
+        ));
+        let echo = stage
+            .get("/api/v1/namespaces/default/services/echo")
+            .await?;
+        let plugins = &echo["metadata"]["annotations"]["konghq.com/plugins"];
+        if *plugins != Value::Null {
+            return Err(format!("the Service still has the plugins {plugins}").into());
+        }
+        stage
+            .until("nothing of us to be left", || async {
+                let left = left(&self.before, &stage.objects().await?);
+                if left.is_empty() {
+                    Ok(())
+                } else {
+                    Err(left.join("\n").into())
+                }
+            })
+            .await
+    }
+}
