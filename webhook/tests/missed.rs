@@ -13,10 +13,10 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use kube::Client;
 use serde_json::{Value, json};
-use support::{built, settings, sidecar};
+use support::{settings, sidecar};
 use tagalong_cluster::crds::CrdSet;
 use tagalong_cluster::process::Process;
-use tagalong_cluster::{Cluster, Namespace, Seen};
+use tagalong_cluster::{Cluster, Namespace, Seen, programs};
 use tokio::net::TcpStream;
 use webhook::{Webhook, call};
 
@@ -131,7 +131,8 @@ async fn start_operator(
     metrics: SocketAddr,
     logs: &std::path::Path,
 ) -> Tried<Process> {
-    let binaries = tokio::task::spawn_blocking(|| built(&["tagalong-operator"])).await??;
+    let binaries =
+        tokio::task::spawn_blocking(|| programs::build(&["tagalong-operator"])).await??;
     let mut command = cluster.ground().command(binaries.join("tagalong-operator"));
     command
         .arg(format!("--metrics-address={metrics}"))

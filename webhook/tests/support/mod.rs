@@ -5,9 +5,6 @@
     reason = "each test binary uses a part, and a test may fail loudly"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use serde_json::{Value, json};
 use tagalong_webhook::{Outcome, Settings, inject};
 
@@ -17,21 +14,6 @@ pub fn settings() -> Settings {
         "ghcr.io/example/tagalong-sidecar:0.1.0",
         "https://tagalong-operator.tagalong-system.svc:8443/v1/labels",
     )
-}
-
-/// Builds the binaries of other packages beside the webhook's own, and says where they are.
-pub fn built(packages: &[&str]) -> Result<PathBuf, String> {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--bins"])
-        .args(packages.iter().map(|name| format!("--package={name}")))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .map_err(|error| error.to_string())?;
-    if !built.status.success() {
-        return Err(String::from_utf8_lossy(&built.stderr).into());
-    }
-    let webhook = Path::new(env!("CARGO_BIN_EXE_tagalong-webhook"));
-    Ok(webhook.parent().unwrap_or(webhook).to_owned())
 }
 
 /// Every sort of settings that changes the shape of the result.

@@ -10,9 +10,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tagalong_cluster::{Cluster, Seen};
-
-use crate::support::built;
+use tagalong_cluster::{Cluster, Seen, programs};
 
 /// The sidecar's image.
 pub const SIDECAR: &str = "test.local/tagalong-sidecar:1";
@@ -21,7 +19,7 @@ pub type Tried<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Builds the binaries that go into the images, beside the webhook's own, and says where they are.
 pub async fn binaries() -> Tried<PathBuf> {
-    let build = || built(&["tagalong-sidecar", "tagalong-kong"]);
+    let build = || programs::build(&["tagalong-sidecar", "tagalong-kong"]);
     Ok(tokio::task::spawn_blocking(build).await??)
 }
 
