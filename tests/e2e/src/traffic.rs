@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tagalong_cluster::Cluster;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::Tried;
 use crate::figures::say;
@@ -21,6 +22,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// After this a request of the trickle has failed.
 const TOO_LONG: Duration = Duration::from_secs(20);
+
+/// For so long a connection that is refused is tried again, as clients do: while a Service's endpoints change, kube-proxy
+/// may for about a second know of none, or of one that is gone. No request is lost by that, since none was sent.
+const REFUSED: Duration = Duration::from_secs(3);
 
 /// Requests under way at once, of the load.
 const AT_ONCE: usize = 4;
@@ -58,10 +63,28 @@ pub async fn get(cluster: &Cluster, address: SocketAddr, path: &str) -> Tried<St
     }
 }
 
+/// [`get`] of a client that tries again where it is refused. Also says whether it was.
+async fn persist(cluster: &Cluster, address: SocketAddr, path: &str) -> (bool, Tried<String>) {
+    let begun = Instant::now();
+    let mut refused = false;
+    loop {
+        let answer = get(cluster, address, path).await;
+        let again =
+            matches!(&answer, Err(error) if error.to_string().contains("Connection refused"));
+        if !again || begun.elapsed() > REFUSED {
+            return (refused, answer);
+        }
+        refused = true;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// How requests fared in one part of a test.
 #[derive(Clone, Debug, Default)]
 struct Fared {
     sent: u64,
+    /// How many found nobody to connect to at first.
+    refused: u64,
     /// Why those failed that were not answered with 200.
     failed: Vec<String>,
 }
@@ -82,16 +105,17 @@ impl Trickle {
         let task = tokio::spawn(async move {
             loop {
                 let part = counted.lock().0;
-                let answer = tokio::time::timeout(TOO_LONG, get(cluster, address, STEADY)).await;
-                let failed = match answer {
-                    Ok(Ok(_)) => None,
-                    Ok(Err(error)) => Some(error.to_string()),
-                    Err(_) => Some("no answer".to_owned()),
+                let answer = persist(cluster, address, STEADY);
+                let (refused, failed) = match tokio::time::timeout(TOO_LONG, answer).await {
+                    Ok((refused, Ok(_))) => (refused, None),
+                    Ok((refused, Err(error))) => (refused, Some(error.to_string())),
+                    Err(_) => (false, Some("no answer".to_owned())),
                 };
                 {
                     let mut parts = counted.lock();
                     let fared = parts.1.entry(part).or_default();
                     fared.sent += 1;
+                    fared.refused += u64::from(refused);
                     fared.failed.extend(failed);
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -113,9 +137,14 @@ impl Trickle {
     pub fn end(self, may_fail: &[&str]) -> Tried<()> {
         let parts = self.parts.lock().1.clone();
         let mut failures = String::new();
-        for (part, Fared { sent, failed }) in parts {
+        for (part, fared) in parts {
+            let Fared {
+                sent,
+                refused,
+                failed,
+            } = fared;
             let line = format!(
-                "{part}: {} of {sent} requests failed {failed:?}",
+                "{part}: {} of {sent} requests failed {failed:?}, {refused} were refused a connection at first",
                 failed.len()
             );
             say(&line);
