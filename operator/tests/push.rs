@@ -4,8 +4,9 @@ mod support;
 
 use kube::api::Patch;
 use serde_json::json;
-use support::sidecar::{Sidecar, delete_pod, pod, status, token, trust};
+use support::sidecar::{Sidecar, ask_and_not_read, delete_pod, pod, status, token, trust};
 use support::{KONG, Result, api, dataplane, delete, extension, gateway, operator, route, service};
+use tagalong_operator::metrics;
 
 const AUDIENCE: &str = tagalong_wire::AUDIENCE;
 
@@ -43,6 +44,47 @@ async fn a_pod_gets_its_table_and_every_change_of_it() -> Result {
             .contains_key(&kong("second"))
     );
     Ok(())
+}
+
+/// One that does not read is dropped, and counted, whatever waits for it; its next stream begins with everything.
+#[tokio::test]
+async fn who_never_reads_is_dropped_and_starts_anew() -> Result {
+    let (cluster, operator) = operator().await?;
+    let namespace = gateway(cluster, "unread", &["x"]).await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    service(&client, name, "echo", None).await?;
+    extension(&client, name, "x", &["echo"]).await?;
+    let uid = pod(&client, name, "proxy", "dp").await?;
+    let (trust, token) = (
+        trust(&namespace).await?,
+        token(&client, name, AUDIENCE, Some(("proxy", &uid))).await?,
+    );
+    let open = namespace.until("the stream", || async {
+        let answer = ask_and_not_read(operator.push, &trust, &token).await?;
+        support::equal(&answer.status().as_u16(), &200)?;
+        Ok(answer)
+    });
+    let unread = open.await?;
+    let slow = metrics::Reason { reason: "slow" };
+    let dropped = || operator.metrics.push.ended.get_or_create(&slow).get();
+    assert_eq!(dropped(), 0);
+    // More than may wait for one that does not read.
+    for route_name in 0..10 {
+        route(&client, name, &format!("r{route_name}"), &["echo"]).await?;
+    }
+    let counted = namespace.until("the reader to be given up", || async {
+        support::equal(&dropped(), &1)?;
+        Ok(())
+    });
+    counted.await?;
+    drop(unread);
+    let mut sidecar = Sidecar::open(operator.push, &trust, &token).await?;
+    sidecar
+        .until(
+            &format!("httproute.{name}.r9.0"),
+            Some(&format!("{name}/echo")),
+        )
+        .await
 }
 
 #[tokio::test]

@@ -124,6 +124,10 @@ async fn one_is_killed_after_the_other(cluster: &Cluster) -> Result {
     extension(&client, name, "x", &["a", "b", "c"]).await?;
     named(&namespace, "c", Some(PLUGIN)).await?;
     assert!(third.leads());
+    for kept in ["a", "b"] {
+        let seen = plugins(&client, name, kept).await?;
+        assert_eq!(seen.as_deref(), Some(PLUGIN), "{kept}");
+    }
     // A certificate of the first replica's authority: the third one serves under the same.
     Sidecar::open(third.push, &trust, &token).await?;
     support::delete(

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
@@ -89,6 +90,27 @@ pub async fn trust(namespace: &Namespace) -> Result<String> {
 
 /// Asks for labels.
 pub async fn ask(push: SocketAddr, trust: &str, token: Option<&str>) -> Result<Response<Incoming>> {
+    let http = http2::Builder::new(TokioExecutor::new());
+    ask_over(http, push, trust, token).await
+}
+
+/// Asks for labels, and takes not one byte of them, for as long as the answer is kept.
+pub async fn ask_and_not_read(
+    push: SocketAddr,
+    trust: &str,
+    token: &str,
+) -> Result<Response<Incoming>> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.initial_stream_window_size(0);
+    ask_over(http, push, trust, Some(token)).await
+}
+
+async fn ask_over(
+    http: http2::Builder<TokioExecutor>,
+    push: SocketAddr,
+    trust: &str,
+    token: Option<&str>,
+) -> Result<Response<Incoming>> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(trust.as_bytes()) {
         roots.add(certificate?)?;
@@ -104,8 +126,7 @@ pub async fn ask(push: SocketAddr, trust: &str, token: Option<&str>) -> Result<R
     let stream = connector
         .connect(ServerName::try_from(NAME)?, stream)
         .await?;
-    let (mut send, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    let (mut send, connection) = http.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let mut request = Request::get(format!("https://{NAME}/v1/labels"));
     if let Some(token) = token {
