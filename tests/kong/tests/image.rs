@@ -261,6 +261,7 @@ async fn busy(prefix: &Path) -> (Kong, Client) {
     client
         .send("GET /s/200/1000 HTTP/1.1\r\nHost: x\r\n\r\n")
         .await;
+    upstream.until_asked(1).await;
     (kong, client)
 }
 

@@ -20,33 +20,54 @@ use tokio::net::{TcpListener, TcpStream};
 pub struct Upstream {
     pub address: SocketAddr,
     pub served: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
 }
 
 impl Upstream {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = Arc::new(AtomicUsize::new(0));
-        let counter = served.clone();
+        let (served, asked) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let counters = (asked.clone(), served.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                tokio::spawn(serve(stream, counter.clone()));
+                tokio::spawn(serve(stream, counters.clone()));
             }
         });
-        Self { address, served }
+        Self {
+            address,
+            served,
+            asked,
+        }
     }
 
     pub fn served(&self) -> usize {
         self.served.load(SeqCst)
     }
+
+    /// Waits until so many requests have come, answered or not.
+    pub async fn until_asked(&self, wanted: usize) {
+        let asked = async {
+            while self.asked.load(SeqCst) < wanted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), asked)
+            .await
+            .expect("a request");
+    }
 }
 
-async fn serve(stream: TcpStream, served: Arc<AtomicUsize>) -> Option<()> {
+async fn serve(
+    stream: TcpStream,
+    (asked, served): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let (head, body) = message(&mut stream).await?;
+        asked.fetch_add(1, SeqCst);
         let path = head.split(' ').nth(1)?;
         let mut wish = path.split("/s/").nth(1).unwrap_or("200/0").split('/');
         let status: u16 = wish.next()?.parse().ok()?;
