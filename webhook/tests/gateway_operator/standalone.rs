@@ -86,7 +86,23 @@ impl Ground {
     }
 }
 
+/// The template of a Deployment's pods, without the name that the operator made up for the Secret of Kong's certificate.
+fn without_certificate(deployment: &Value) -> Value {
+    let mut template = deployment["spec"]["template"].clone();
+    for volume in template["spec"]["volumes"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        if volume["name"] == "cluster-certificate" {
+            volume["secret"]["secretName"].take();
+        }
+    }
+    template
+}
+
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes beside Kong's operator, which takes its time; make soak runs it"]
 async fn budget_autoscaler_and_promotion_work_and_nothing_is_held_up_on_its_way_out() -> Tried<()> {
     let Some(ground) = Ground::new("standalone").await? else {
         return Ok(());
@@ -133,8 +149,8 @@ async fn budget_autoscaler_and_promotion_work_and_nothing_is_held_up_on_its_way_
     let (same, pods) = ground.until_state("promoted", "live", 1, false).await?;
     assert_eq!(uids(&[same]), uids(std::slice::from_ref(&blue)));
     assert_eq!(uids(&pods), uids(&blues));
-    // and by promotion into service: the same Deployment as it was. Its pod is not compared: on a busy machine there has
-    // been another one afterwards, once.
+    // and by promotion into service: the same Deployment as it was, but for the certificate's Secret, of which the operator
+    // makes one for each Service. Where the promoted one gets another, its pod is replaced.
     let promote = json!({"metadata": {"annotations": {PROMOTE: "true"}}});
     ground.patch(DATAPLANES, "promoted", promote).await?;
     let (live, _) = ground.until_state("promoted", "live", 1, true).await?;
@@ -142,7 +158,7 @@ async fn budget_autoscaler_and_promotion_work_and_nothing_is_held_up_on_its_way_
         uids(std::slice::from_ref(&live)),
         uids(std::slice::from_ref(&green))
     );
-    assert_eq!(live["spec"]["template"], green["spec"]["template"]);
+    assert_eq!(without_certificate(&live), without_certificate(&green));
     ground
         .until("the old Deployment to be gone", || async {
             let mut left = ground.of("promoted", DEPLOYMENTS).await;
