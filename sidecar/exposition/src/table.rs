@@ -1,66 +1,11 @@
 //! Which Kong name stands for which Kubernetes Service, as bytes ready to be spliced into a line.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
-
 use foldhash::fast::RandomState;
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 
 use crate::escape::{escape_into, label_into};
 
-type Entries = HashSet<Entry, RandomState>;
-
-/// A name and its labels, side by side: a lookup that has compared the name finds the labels already on their way from
-/// memory, where in an allocation of their own they would be waited for a second time.
-#[derive(Clone, Debug)]
-struct Entry {
-    /// The name as it is escaped on a line, then the labels.
-    bytes: Box<[u8]>,
-    /// The name's length.
-    name: usize,
-}
-
-impl Entry {
-    fn new(kong_name: &str, labels: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(kong_name.len() + labels.len());
-        escape_into(&mut bytes, kong_name);
-        let name = bytes.len();
-        bytes.extend_from_slice(labels);
-        Self {
-            bytes: bytes.into(),
-            name,
-        }
-    }
-
-    fn name(&self) -> &[u8] {
-        self.bytes.get(..self.name).unwrap_or_default()
-    }
-
-    fn labels(&self) -> &[u8] {
-        self.bytes.get(self.name..).unwrap_or_default()
-    }
-}
-
-/// An entry is found by its name alone.
-impl Borrow<[u8]> for Entry {
-    fn borrow(&self) -> &[u8] {
-        self.name()
-    }
-}
-
-impl Hash for Entry {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for Entry {}
+type Map = HashMap<Box<[u8]>, Box<[u8]>, RandomState>;
 
 /// The Kong names that are known, and the labels each of them earns.
 ///
@@ -80,8 +25,8 @@ impl Eq for Entry {}
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct LabelTable {
-    services: Entries,
-    upstreams: Entries,
+    services: Map,
+    upstreams: Map,
 }
 
 impl LabelTable {
@@ -120,12 +65,12 @@ impl LabelTable {
 
     /// What to insert in front of a `service` label whose value, as it is escaped on the line, is `escaped`.
     pub(crate) fn service(&self, escaped: &[u8]) -> Option<&[u8]> {
-        self.services.get(escaped).map(Entry::labels)
+        self.services.get(escaped).map(AsRef::as_ref)
     }
 
     /// What to insert in front of an `upstream` label whose value, as it is escaped on the line, is `escaped`.
     pub(crate) fn upstream(&self, escaped: &[u8]) -> Option<&[u8]> {
-        self.upstreams.get(escaped).map(Entry::labels)
+        self.upstreams.get(escaped).map(AsRef::as_ref)
     }
 }
 
@@ -158,7 +103,7 @@ impl LabelTableBuilder {
         let mut labels = joined(namespace, name);
         // The line goes on with `service="<kong>"`, which this turns into `kong_service="<kong>"`.
         labels.extend_from_slice(b"kong_");
-        self.table.services.replace(Entry::new(kong_name, &labels));
+        self.table.services.insert(key(kong_name), labels.into());
         self
     }
 
@@ -172,7 +117,7 @@ impl LabelTableBuilder {
     #[must_use]
     pub fn upstream(mut self, kong_name: &str, namespace: &str, name: &str) -> Self {
         let labels = joined(namespace, name);
-        self.table.upstreams.replace(Entry::new(kong_name, &labels));
+        self.table.upstreams.insert(key(kong_name), labels.into());
         self
     }
 
@@ -185,6 +130,12 @@ impl LabelTableBuilder {
     pub fn build(self) -> LabelTable {
         self.table
     }
+}
+
+fn key(kong_name: &str) -> Box<[u8]> {
+    let mut key = Vec::with_capacity(kong_name.len());
+    escape_into(&mut key, kong_name);
+    key.into()
 }
 
 /// The labels of the Kubernetes Service in the contract's order, each followed by a comma.
