@@ -7,7 +7,8 @@
 //! The grammar is the text format 0.0.4's, which lets blanks stand between tokens, with the timestamp and exemplar of
 //! OpenMetrics 1.0. Numbers are what Prometheus reads as one: decimal, or an infinity or NaN in any case.
 
-use crate::swar::{equal, first, not_digit, word};
+use crate::swar::{first, not_digit, word};
+use crate::wide::{WIDE, first_of};
 
 /// The byte at `i`; a line feed beyond the end, which ends every token.
 #[inline]
@@ -95,12 +96,11 @@ pub(crate) fn value_end(block: &[u8], mut i: usize) -> Option<usize> {
 /// The next quote, backslash or line feed.
 #[inline]
 fn special(block: &[u8], mut i: usize) -> usize {
-    // Values are short: a call of `memchr` finds its way to the right loop only when this one is done.
-    while let Some(word) = word(block, i) {
-        if let Some(len) = first(equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n')) {
+    while let Some(bytes) = block.get(i..).and_then(<[u8]>::first_chunk) {
+        if let Some(len) = first_of(bytes, *b"\"\\\n") {
             return i + len;
         }
-        i += 8;
+        i += WIDE;
     }
     while !matches!(at(block, i), b'"' | b'\\' | b'\n') {
         i += 1;

@@ -64,6 +64,7 @@ mod run;
 mod sample;
 mod swar;
 mod table;
+mod wide;
 
 pub use options::{Keep, Options, Stats};
 pub use rewrite::Rewriter;

@@ -8,6 +8,7 @@
 use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value, value_end};
 use crate::opening::Opening;
 use crate::table::LabelTable;
+use crate::wide::{WIDE, first_difference};
 
 /// The family whose samples name a Kong upstream instead of a Kong service.
 const UPSTREAM_FAMILY: &[u8] = b"kong_upstream_target_health";
@@ -363,6 +364,16 @@ fn exemplar_labels(block: &[u8], mut i: usize) -> Option<usize> {
 #[inline]
 pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let mut same = 0;
+    for (a, b) in a.as_chunks().0.iter().zip(b.as_chunks().0) {
+        match first_difference(a, b) {
+            Some(differ) => return same + differ,
+            None => same += WIDE,
+        }
+    }
+    let (a, b) = (
+        a.get(same..).unwrap_or_default(),
+        b.get(same..).unwrap_or_default(),
+    );
     for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
         let differ = u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
         if differ != 0 {

@@ -1,0 +1,21 @@
+//! Sixty-four bytes at once.
+//!
+//! Names of services and routes are 20 to 60 bytes long, and two lines have a hundred in common or more. A loop over such
+//! a length ends differently each time, which a processor cannot predict; one look at 64 bytes has no end to
+//! predict. Measured on an AMD EPYC (Zen 5) with Kong's largest scrape: 21.5 ns a line with it, 23 ns with eight at once.
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse2;
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use portable::{first_difference, first_of};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use sse2::{first_difference, first_of};
+
+/// How many bytes are looked at.
+pub(crate) const WIDE: usize = 64;
+
+#[cfg(test)]
+mod tests;
