@@ -8,7 +8,7 @@ use crate::ground::{
     AUTOSCALERS, CONFIGURATIONS, DATAPLANES, DEPLOYMENTS, GATEWAYS, Ground, quiet, revision,
     version,
 };
-use crate::on_node::{Tried, condition, get, get_from, has_sidecar, uids};
+use crate::on_node::{Tried, condition, get, has_sidecar, uids};
 use crate::traffic::Traffic;
 
 /// The Gateway of the published example; its DataPlane's name begins so.
@@ -128,7 +128,7 @@ async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_w
     ground
         .until("answers from echo, by way of each pod", || async {
             for _ in 0..20 {
-                get_from(ground.cluster, door, "/echo/hostname").await?;
+                ground.cluster.get(door, "/echo/hostname").await?;
             }
             Ok(())
         })
