@@ -302,3 +302,25 @@ async fn a_pod_reaches_a_server_in_the_test_process() -> Result<()> {
     served.await.unwrap();
     Ok(())
 }
+
+/// Other tests, builds and people share the machine's disk. A node that evicted pods for that would fail tests that have
+/// nothing to do with it, and long after the disk is free again.
+#[tokio::test]
+async fn no_pod_is_evicted_because_the_machines_disk_is_full() -> Result<()> {
+    let Some(cluster) = cluster().await? else {
+        return Ok(());
+    };
+    let request = http::Request::get("/api/v1/nodes/node1/proxy/configz").body(Vec::new());
+    let answer: Value = cluster.client()?.request(request.unwrap()).await?;
+    let hard = &answer["kubeletconfig"]["evictionHard"];
+    let soft = &answer["kubeletconfig"]["evictionSoft"];
+    assert!(hard.get("memory.available").is_some(), "{answer}");
+    for (signal, threshold) in [hard, soft]
+        .iter()
+        .filter_map(|all| all.as_object())
+        .flatten()
+    {
+        assert!(signal.starts_with("memory."), "{signal}: {threshold}");
+    }
+    Ok(())
+}
