@@ -5,8 +5,8 @@ use tagalong_cluster::Seen;
 
 use crate::bed::{operator_log, restart_operator};
 use crate::ground::{
-    AUTOSCALERS, CONFIGURATIONS, DATAPLANES, DEPLOYMENTS, GATEWAYS, Ground, quiet, revision,
-    version,
+    AUTOSCALERS, CONFIGURATIONS, DATAPLANES, DEPLOYMENTS, GATEWAYS, Ground, ROUTES, quiet,
+    revision, version,
 };
 use crate::on_node::{Tried, condition, get, has_sidecar, uids};
 use crate::traffic::Traffic;
@@ -71,6 +71,21 @@ impl Ground {
         let scaling = json!({"scaling": {"horizontal": {"maxReplicas": replicas}}});
         let patch = json!({"spec": {"dataPlaneOptions": {"deployment": scaling}}});
         self.patch(CONFIGURATIONS, GATEWAY, patch).await.map(drop)
+    }
+
+    /// Another way to the published backend.
+    async fn create_route(&self, prefix: &str) -> Tried<()> {
+        let rule = json!({
+            "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
+            "backendRefs": [{"name": "echo", "port": 80}],
+        });
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "late", "annotations": {"konghq.com/strip-path": "true"}},
+            "spec": {"parentRefs": [{"name": GATEWAY}], "rules": [rule]},
+        });
+        self.create(ROUTES, route).await
     }
 
     async fn allowed(&self) -> Result<Value, Seen> {
@@ -154,14 +169,32 @@ async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_w
     ground.allow(4).await?;
     ground.until_allowed(4).await?;
 
-    // Without the webhook a change waits, though the operator looks at everything anew, and no pod is touched.
+    // Without the webhook a change waits, though the operator looks at everything anew, and no pod is touched. The Gateway is not
+    // programmed meanwhile, and Kong's controller takes no new route of such a one.
     webhook.down();
     restart_operator(ground.cluster).await?;
     ground.allow(5).await?;
+    ground
+        .until("the Gateway to be no longer programmed", || async {
+            let gateway = ground.get(GATEWAYS, GATEWAY).await;
+            if condition(&gateway, "Programmed") {
+                Err(gateway["status"].to_string().into())
+            } else {
+                Ok(())
+            }
+        })
+        .await?;
+    ground.create_route("/late").await?;
     tokio::time::sleep(quiet()).await;
     assert_eq!(ground.allowed().await.map_err(Seen::into_text)?, 4);
+    assert!(ground.cluster.get(door, "/late/hostname").await.is_err());
     webhook.up().await;
     ground.until_allowed(5).await?;
+    ground
+        .until("the route that came meanwhile", || async {
+            Ok(ground.cluster.get(door, "/late/hostname").await?)
+        })
+        .await?;
     let after = ground.until_ready(true).await?;
     assert_eq!(uids(&after), uids(&pods), "{}", operator_log());
     let count = traffic.count();
