@@ -42,7 +42,9 @@ impl Ground {
         self.until(&what, || async {
             let gateway = self.get(GATEWAYS, GATEWAY).await;
             let dataplane = self.dataplane().await?;
-            if !condition(&gateway, "Programmed") || !condition(&dataplane, "Ready") {
+            let told = ["replicas", "readyReplicas"];
+            let settled = told.iter().all(|of| dataplane["status"][*of] == REPLICAS);
+            if !condition(&gateway, "Programmed") || !condition(&dataplane, "Ready") || !settled {
                 return Err(json!([gateway["status"], dataplane["status"]])
                     .to_string()
                     .into());
