@@ -151,7 +151,7 @@ async fn a_dataplane_on_its_way_out_is_not_brought_through() {
 async fn who_is_not_to_have_one_misses_none() {
     let (unmarked, mut unattached) = (
         world(|dataplane| {
-            dataplane["metadata"]["labels"]["tagalong.dev/inject"] = json!("disabled")
+            dataplane["metadata"]["labels"]["tagalong.dev/inject"] = json!("disabled");
         }),
         world(|_| ()),
     );
