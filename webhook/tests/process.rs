@@ -196,6 +196,32 @@ async fn both_versions_of_http_are_spoken_and_the_end_is_in_order()
 }
 
 #[tokio::test]
+async fn a_certificate_of_another_authority_is_taken_up_without_a_restart()
+-> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let (first, second) = (Authority::new("first")?, Authority::new("second")?);
+    let write = |authority: &Authority| {
+        authority
+            .server(&["127.0.0.1"])?
+            .write(directory.path(), "tls")
+    };
+    write(&first)?;
+    let server = Server::start(directory.path()).await;
+    let trusted = async |authority: &Authority| {
+        until("a certificate of this authority", PATIENCE, || async {
+            Ok(server.connect(authority, "h2").await?)
+        })
+        .await
+    };
+    trusted(&first).await?;
+    assert!(server.connect(&second, "h2").await.is_err());
+    write(&second)?;
+    trusted(&second).await?;
+    assert!(server.connect(&first, "h2").await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
 async fn it_is_ready_only_with_a_certificate() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let server = Server::start(directory.path()).await;

@@ -355,7 +355,7 @@ fn both_programs_take_what_they_are_told() -> Result {
         json!({"limits": {"memory": "64Mi"}, "requests": {"cpu": "5m", "memory": "16Mi"}});
     let objects = helm::objects(&json!({
         "sidecar": {"resources": resources, "scrapeAnnotations": true, "native": false, "port": 9999},
-        "operator": {"aggregate": "all", "podSelector": "", "pushConnections": 1_000_000}, "logFormat": "text", "logLevel": "warn",
+        "operator": {"aggregate": "all", "podSelector": "", "pushConnections": 1_000_000, "missedAfterSeconds": 86_400}, "logFormat": "text", "logLevel": "warn",
     }))?;
     let told = |name: &str| -> Result<Vec<String>> {
         let deployment = find(&objects, "Deployment", name)?;
@@ -376,6 +376,7 @@ fn both_programs_take_what_they_are_told() -> Result {
         tagalong_operator::args::Cli::try_parse_from(told("tagalong-operator")?)?.operate;
     assert_eq!(operator.pod_selector, "");
     assert_eq!(operator.push_connections, 1_000_000);
+    assert_eq!(operator.missed_after, 86_400);
     assert_eq!(
         operator.push_names,
         ["tagalong-operator.tagalong-system.svc"]
@@ -387,5 +388,10 @@ fn both_programs_take_what_they_are_told() -> Result {
     assert_eq!(defaults.push_secret, operator.push_secret);
     assert_eq!(defaults.webhook_secret, operator.webhook_secret);
     assert_eq!(defaults.push_names, operator.push_names);
+    let objects = helm::objects(&json!({}))?;
+    assert_eq!(
+        env(&objects, "tagalong-operator", "TAGALONG_MISSED_AFTER")?,
+        defaults.missed_after.to_string()
+    );
     Ok(())
 }

@@ -18,6 +18,14 @@ fn bad_values_are_refused_by_name() -> Result {
             json!({"operator": {"image": {"digest": "sha256:abc"}}}),
             "digest",
         ),
+        (
+            json!({"operator": {"missedAfterSeconds": 0}}),
+            "missedAfterSeconds",
+        ),
+        (
+            json!({"operator": {"missedAfterSeconds": 86_401}}),
+            "missedAfterSeconds",
+        ),
         (json!({"webhook": {"timeoutSeconds": 60}}), "timeoutSeconds"),
         (
             json!({"webhook": {"dataPlaneFailurePolicy": "fail"}}),

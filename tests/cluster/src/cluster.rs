@@ -1,6 +1,7 @@
 //! The cluster that a test sees, be it ours or the user's own.
 
 use parking_lot::Mutex;
+mod get;
 mod on_node;
 
 use std::fs::File;

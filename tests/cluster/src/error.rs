@@ -40,6 +40,14 @@ pub enum Error {
         /// What the program said.
         detail: String,
     },
+    /// Somebody in the cluster did not answer, or not as was asked.
+    #[error("{what}: {detail}")]
+    Request {
+        /// What was asked.
+        what: String,
+        /// What came instead.
+        detail: String,
+    },
     /// A process of the cluster ended although it was needed.
     #[error("{name} ended ({status}); the end of its log:\n{log}")]
     Ended {

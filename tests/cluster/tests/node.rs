@@ -5,9 +5,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
-use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::TokenReview;
@@ -18,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tagalong_cluster::binaries::{Tool, ensured};
 use tagalong_cluster::image::Image;
-use tagalong_cluster::{Cluster, Namespace, Result, Seen};
+use tagalong_cluster::{Cluster, Namespace, Result};
 use tokio::sync::OnceCell;
 
 const IMAGE: &str = "test.local/agnhost:1";
@@ -83,30 +80,6 @@ async fn ready_pods(namespace: &Namespace, count: usize) -> Result<Vec<Pod>> {
         .await
 }
 
-/// `GET http://address/path`, from the test process into the node's network.
-async fn get(
-    cluster: &Cluster,
-    address: SocketAddr,
-    path: &str,
-) -> std::result::Result<String, Seen> {
-    let stream = cluster.connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let request = Request::get(path)
-        .header("host", address.to_string())
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    if status.is_success() {
-        Ok(body)
-    } else {
-        Err(format!("{status}: {body}").into())
-    }
-}
-
 #[tokio::test]
 async fn a_deployment_is_reached_by_address_and_by_name() -> Result<()> {
     let Some(cluster) = cluster().await? else {
@@ -162,8 +135,8 @@ async fn a_deployment_is_reached_by_address_and_by_name() -> Result<()> {
     // kube-proxy picks at random, and its rules lag behind readiness by up to a second.
     while answered.len() < 2 {
         let name = namespace
-            .until("an answer from the ClusterIP", || {
-                get(cluster, address, "/hostname")
+            .until("an answer from the ClusterIP", || async {
+                Ok(cluster.get(address, "/hostname").await?)
             })
             .await?;
         answered.insert(name);
@@ -176,7 +149,7 @@ async fn a_deployment_is_reached_by_address_and_by_name() -> Result<()> {
     let path = format!("/dial?host={name}&port=80&request=hostname&protocol=http&tries=1");
     namespace
         .until("an answer by DNS name, asked for by a pod", || async {
-            let answer = get(cluster, pod, &path).await?;
+            let answer = cluster.get(pod, &path).await?;
             let answer: Value = serde_json::from_str(&answer)?;
             let from = answer["responses"][0].as_str().unwrap_or_default();
             if names.iter().any(|name| name == from) {
@@ -236,8 +209,8 @@ async fn a_native_sidecar_with_a_token_for_an_audience() -> Result<()> {
     for port in [8080, 9090] {
         let address: SocketAddr = format!("{ip}:{port}").parse().unwrap();
         let name = namespace
-            .until("an answer from the pod", || {
-                get(cluster, address, "/hostname")
+            .until("an answer from the pod", || async {
+                Ok(cluster.get(address, "/hostname").await?)
             })
             .await?;
         assert_eq!(name, "pair");
@@ -327,5 +300,27 @@ async fn a_pod_reaches_a_server_in_the_test_process() -> Result<()> {
         })
         .await?;
     served.await.unwrap();
+    Ok(())
+}
+
+/// Other tests, builds and people share the machine's disk. A node that evicted pods for that would fail tests that have
+/// nothing to do with it, and long after the disk is free again.
+#[tokio::test]
+async fn no_pod_is_evicted_because_the_machines_disk_is_full() -> Result<()> {
+    let Some(cluster) = cluster().await? else {
+        return Ok(());
+    };
+    let request = http::Request::get("/api/v1/nodes/node1/proxy/configz").body(Vec::new());
+    let answer: Value = cluster.client()?.request(request.unwrap()).await?;
+    let hard = &answer["kubeletconfig"]["evictionHard"];
+    let soft = &answer["kubeletconfig"]["evictionSoft"];
+    assert!(hard.get("memory.available").is_some(), "{answer}");
+    for (signal, threshold) in [hard, soft]
+        .iter()
+        .filter_map(|all| all.as_object())
+        .flatten()
+    {
+        assert!(signal.starts_with("memory."), "{signal}: {threshold}");
+    }
     Ok(())
 }

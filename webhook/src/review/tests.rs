@@ -88,6 +88,28 @@ fn a_refusal_is_a_warning_and_no_denial() {
 }
 
 #[test]
+fn what_the_object_was_before_is_heard() {
+    let mut before = data_plane();
+    before["status"] = json!({"rollout": {"conditions": [{"type": "RolledOut", "reason": "PromotionInProgress"}]}});
+    let (answer, verdict) = answer(&json!({"uid": "u", "object": before, "oldObject": before}));
+    assert_eq!(verdict, Verdict::Kept);
+    assert_eq!(answer["response"], json!({"uid": "u", "allowed": true}));
+}
+
+#[test]
+fn a_warning_is_short_enough_for_the_api_server() {
+    let mut object = data_plane();
+    let port = json!({"name": "x".repeat(1000), "ports": [{"containerPort": 9542}]});
+    object["spec"]["deployment"]["podTemplateSpec"]["spec"]["initContainers"] = json!([port]);
+    let (answer, _) = answer(&json!({"uid": "u", "object": object}));
+    let warning = answer["response"]["warnings"][0].as_str();
+    assert!(
+        warning.is_some_and(|text| text.len() <= LONGEST_WARNING && text.ends_with('…')),
+        "{answer}"
+    );
+}
+
+#[test]
 fn what_is_no_review_is_told_so() {
     let bad = |body: &str| review(body.as_bytes(), &settings()).expect_err(body);
     for body in [
@@ -107,6 +129,12 @@ fn what_is_no_review_is_told_so() {
     let beta = json!({"apiVersion": "admission.k8s.io/v1beta1", "kind": "AdmissionReview", "request": {"uid": "u"}});
     assert!(matches!(
         bad(&beta.to_string()),
+        BadReview::OtherKind { .. }
+    ));
+    let other =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "Other", "request": {"uid": "u"}});
+    assert!(matches!(
+        bad(&other.to_string()),
         BadReview::OtherKind { .. }
     ));
     let none = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"});

@@ -1,13 +1,15 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::{BUDGET, Handler, LARGEST, PATH};
+use super::{BUDGET, Handler, LARGEST, PATH, PATIENCE};
 use crate::{Metrics, Settings};
 
 fn handler() -> Handler {
@@ -52,6 +54,25 @@ fn review() -> String {
         "request": {"uid": "u", "object": {"apiVersion": "apps/v1", "kind": "Deployment"}},
     })
     .to_string()
+}
+
+/// A body that says how long it will be, and never comes.
+struct Announced(u64);
+
+impl Body for Announced {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Pending
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0)
+    }
 }
 
 /// A body of unknown length: so many frames, each of 64 KiB; and then nothing ever, or a failure, or the end.
@@ -180,8 +201,21 @@ async fn a_body_of_unknown_length_is_cut_at_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_is_too_long_by_its_own_account_is_not_awaited() {
+    let handler = handler();
+    let begun = Instant::now();
+    let announced = Announced(LARGEST as u64 + 1);
+    let (status, _) = ask(&handler, post(announced)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    let (status, _) = ask(&handler, post(Announced(LARGEST as u64))).await;
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_not_awaited() {
     let handler = handler();
+    let begun = Instant::now();
     let (status, body) = ask(
         &handler,
         post(Stream {
@@ -191,6 +225,26 @@ async fn a_body_that_does_not_come_is_not_awaited() {
     )
     .await;
     assert_eq!(status, StatusCode::REQUEST_TIMEOUT, "{body}");
+    // The clock is the test's own.
+    assert!(begun.elapsed() < 2 * PATIENCE);
+}
+
+/// What may come is counted before it comes: else many large bodies at once would take more memory than there is.
+#[tokio::test(start_paused = true)]
+async fn a_large_body_waits_for_others_and_a_usual_one_does_not() {
+    let handler = handler();
+    let stream = |frames, end| post(Stream { frames, end });
+    for _ in 0..BUDGET as usize / (LARGEST / 1024 + 1) {
+        let (handler, slow) = (handler.clone(), stream(1, End::Never));
+        tokio::spawn(async move { ask(&handler, slow).await });
+    }
+    tokio::time::sleep(PATIENCE / 2).await;
+    let begun = Instant::now();
+    assert_eq!(ask(&handler, post(full(review()))).await.0, StatusCode::OK);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    let large = ask(&handler, stream(1, End::Proper)).await;
+    assert_eq!(large.0, StatusCode::BAD_REQUEST, "it is only blanks");
+    assert!(begun.elapsed() >= PATIENCE / 3, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,10 +5,10 @@ use tagalong_cluster::Seen;
 
 use crate::bed::{operator_log, restart_operator};
 use crate::ground::{
-    AUTOSCALERS, CONFIGURATIONS, DATAPLANES, DEPLOYMENTS, GATEWAYS, Ground, quiet, revision,
-    version,
+    AUTOSCALERS, CONFIGURATIONS, DATAPLANES, DEPLOYMENTS, GATEWAYS, Ground, ROUTES, quiet,
+    revision, version,
 };
-use crate::on_node::{Tried, condition, get, get_from, has_sidecar, uids};
+use crate::on_node::{Tried, condition, get, has_sidecar, uids};
 use crate::traffic::Traffic;
 
 /// The Gateway of the published example; its DataPlane's name begins so.
@@ -42,7 +42,9 @@ impl Ground {
         self.until(&what, || async {
             let gateway = self.get(GATEWAYS, GATEWAY).await;
             let dataplane = self.dataplane().await?;
-            if !condition(&gateway, "Programmed") || !condition(&dataplane, "Ready") {
+            let told = ["replicas", "readyReplicas"];
+            let settled = told.iter().all(|of| dataplane["status"][*of] == REPLICAS);
+            if !condition(&gateway, "Programmed") || !condition(&dataplane, "Ready") || !settled {
                 return Err(json!([gateway["status"], dataplane["status"]])
                     .to_string()
                     .into());
@@ -71,6 +73,21 @@ impl Ground {
         let scaling = json!({"scaling": {"horizontal": {"maxReplicas": replicas}}});
         let patch = json!({"spec": {"dataPlaneOptions": {"deployment": scaling}}});
         self.patch(CONFIGURATIONS, GATEWAY, patch).await.map(drop)
+    }
+
+    /// Another way to the published backend.
+    async fn create_route(&self, prefix: &str) -> Tried<()> {
+        let rule = json!({
+            "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
+            "backendRefs": [{"name": "echo", "port": 80}],
+        });
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "late", "annotations": {"konghq.com/strip-path": "true"}},
+            "spec": {"parentRefs": [{"name": GATEWAY}], "rules": [rule]},
+        });
+        self.create(ROUTES, route).await
     }
 
     async fn allowed(&self) -> Result<Value, Seen> {
@@ -128,7 +145,7 @@ async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_w
     ground
         .until("answers from echo, by way of each pod", || async {
             for _ in 0..20 {
-                get_from(ground.cluster, door, "/echo/hostname").await?;
+                ground.cluster.get(door, "/echo/hostname").await?;
             }
             Ok(())
         })
@@ -154,14 +171,32 @@ async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_w
     ground.allow(4).await?;
     ground.until_allowed(4).await?;
 
-    // Without the webhook a change waits, though the operator looks at everything anew, and no pod is touched.
+    // Without the webhook a change waits, though the operator looks at everything anew, and no pod is touched. The Gateway is not
+    // programmed meanwhile, and Kong's controller takes no new route of such a one.
     webhook.down();
     restart_operator(ground.cluster).await?;
     ground.allow(5).await?;
+    ground
+        .until("the Gateway to be no longer programmed", || async {
+            let gateway = ground.get(GATEWAYS, GATEWAY).await;
+            if condition(&gateway, "Programmed") {
+                Err(gateway["status"].to_string().into())
+            } else {
+                Ok(())
+            }
+        })
+        .await?;
+    ground.create_route("/late").await?;
     tokio::time::sleep(quiet()).await;
     assert_eq!(ground.allowed().await.map_err(Seen::into_text)?, 4);
+    assert!(ground.cluster.get(door, "/late/hostname").await.is_err());
     webhook.up().await;
     ground.until_allowed(5).await?;
+    ground
+        .until("the route that came meanwhile", || async {
+            Ok(ground.cluster.get(door, "/late/hostname").await?)
+        })
+        .await?;
     let after = ground.until_ready(true).await?;
     assert_eq!(uids(&after), uids(&pods), "{}", operator_log());
     let count = traffic.count();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use kube::Client;
 use serde_json::{Value, json};
-use tagalong_cluster::{Cluster, Namespace, Seen, until};
+use tagalong_cluster::{Cluster, Namespace, Seen};
 use tagalong_webhook::Settings;
 
 use crate::bed::{cluster, operator_log};
@@ -14,8 +14,9 @@ use crate::on_node::{SIDECAR, Tried, has_sidecar, ready};
 use crate::support::settings;
 use crate::webhook::{Webhook, call};
 
-/// Kong, the controller and the operator each wait for the others with pauses of ten seconds, and an operator that was
-/// refused something asks again after up to two minutes; on a busy machine all is slow.
+/// Kong, the controller and the operator each wait for the others with pauses of ten seconds, so that one rollout takes most of
+/// a minute; a Gateway whose DataPlane the webhook's absence kept from being patched is looked at again every five seconds
+/// (`provisionDataPlaneFailRetryAfter`), however long that lasts. On a busy machine all is slow.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// For how long nothing may happen, and for how long the webhook is away.
@@ -27,7 +28,9 @@ pub fn quiet() -> Duration {
 const KONG: &str = "/apis/gateway-operator.konghq.com/v1beta1";
 pub const DATAPLANES: (&str, &str) = (KONG, "dataplanes");
 pub const CONFIGURATIONS: (&str, &str) = (KONG, "gatewayconfigurations");
-pub const GATEWAYS: (&str, &str) = ("/apis/gateway.networking.k8s.io/v1", "gateways");
+const GATEWAY_API: &str = "/apis/gateway.networking.k8s.io/v1";
+pub const GATEWAYS: (&str, &str) = (GATEWAY_API, "gateways");
+pub const ROUTES: (&str, &str) = (GATEWAY_API, "httproutes");
 pub const DEPLOYMENTS: (&str, &str) = ("/apis/apps/v1", "deployments");
 pub const AUTOSCALERS: (&str, &str) = ("/apis/autoscaling/v2", "horizontalpodautoscalers");
 pub const BUDGETS: (&str, &str) = ("/apis/policy/v1", "poddisruptionbudgets");
@@ -172,13 +175,13 @@ impl Ground {
         Ok(format!("{ip}:80").parse()?)
     }
 
-    /// Waits; what the operator had to say is part of the error.
+    /// Waits; what the namespace's events, its pods and the operator had to say is part of the error.
     pub async fn until<T, F, Fut>(&self, what: &str, probe: F) -> Tried<T>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, Seen>>,
     {
-        let seen = until(what, PATIENCE, probe).await;
+        let seen = self.namespace.until_within(PATIENCE, what, probe).await;
         seen.map_err(|error| format!("{error}\n{}", operator_log()).into())
     }
 }

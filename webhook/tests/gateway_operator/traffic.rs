@@ -8,8 +8,6 @@ use parking_lot::Mutex;
 use tagalong_cluster::Cluster;
 use tokio::task::JoinHandle;
 
-use crate::on_node::get_from;
-
 /// Between two requests.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -36,10 +34,10 @@ impl Traffic {
         let counted = Arc::clone(&count);
         let task = tokio::spawn(async move {
             loop {
-                let asked = tokio::time::timeout(LIMIT, get_from(cluster, address, path)).await;
+                let asked = tokio::time::timeout(LIMIT, cluster.get(address, path)).await;
                 match asked {
                     Ok(Ok(_)) => counted.lock().answered += 1,
-                    Ok(Err(seen)) => counted.lock().failures.push(seen.into_text()),
+                    Ok(Err(error)) => counted.lock().failures.push(error.to_string()),
                     Err(late) => counted.lock().failures.push(late.to_string()),
                 }
                 tokio::time::sleep(PAUSE).await;

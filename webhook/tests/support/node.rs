@@ -2,13 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tagalong_cluster::{Cluster, Seen, programs};
 
@@ -26,27 +21,7 @@ pub async fn binaries() -> Tried<PathBuf> {
 /// `GET` from a port of a pod.
 pub async fn get(cluster: &Cluster, pod: &Value, port: u16, path: &str) -> Result<String, Seen> {
     let ip = pod["status"]["podIP"].as_str().unwrap_or_default();
-    get_from(cluster, format!("{ip}:{port}").parse()?, path).await
-}
-
-/// `GET`, from within the node.
-pub async fn get_from(cluster: &Cluster, address: SocketAddr, path: &str) -> Result<String, Seen> {
-    let stream = cluster.connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let request = Request::get(path)
-        .header("host", "pod")
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    if status == StatusCode::OK {
-        Ok(body)
-    } else {
-        Err(format!("{status}: {body}").into())
-    }
+    Ok(cluster.get(format!("{ip}:{port}").parse()?, path).await?)
 }
 
 /// Whether the object's condition of this type is true.

@@ -2,7 +2,7 @@ use super::*;
 use crate::reconcile::observed::Observe as _;
 use serde_json::Value;
 use tagalong_crds as crds;
-use tagalong_index::{Object, Settings};
+use tagalong_index::{Object, ObjectKind, Settings};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const AGAIN: Duration = Duration::from_secs(600);
@@ -11,21 +11,38 @@ fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).expect("an object")
 }
 
-fn pod(ports: &Value) -> Object {
-    Object::Pod(parse(json!({
+/// A pod of Kong's, `change`d.
+fn pod(change: impl FnOnce(&mut Value)) -> Object {
+    let mut pod = json!({
         "metadata": {"namespace": "default", "name": "p", "uid": "u",
             "labels": {"gateway-operator.konghq.com/selector": "s"}},
-        "spec": {"containers": [{"name": "c", "ports": ports}]},
+        "spec": {"containers": [{"name": "c"}]},
         "status": {"phase": "Running"},
-    })))
+    });
+    change(&mut pod);
+    Object::Pod(parse(pod))
 }
 
-fn world(label: &str) -> (Index, Observed) {
+fn bare() -> Object {
+    pod(|_| ())
+}
+
+fn whole() -> Object {
+    pod(|pod| {
+        pod["spec"]["containers"][0]["ports"] =
+            json!([{"name": "tagalong", "containerPort": 9542}]);
+    })
+}
+
+fn world(change: impl FnOnce(&mut Value)) -> (Index, Observed) {
     let (mut index, mut observed) = (Index::new(Settings::default()), Observed::default());
-    let dataplane: crds::DataPlane = parse(json!({
-        "metadata": {"namespace": "default", "name": "kong", "labels": {"tagalong.dev/inject": label}},
+    let mut dataplane = json!({
+        "metadata": {"namespace": "default", "name": "kong", "resourceVersion": "7",
+            "labels": {"tagalong.dev/inject": "enabled"}},
         "status": {"selector": "s"},
-    }));
+    });
+    change(&mut dataplane);
+    let dataplane: crds::DataPlane = parse(dataplane);
     dataplane.seen(&mut observed);
     index.apply(dataplane);
     index.apply(Object::ControlPlane(parse(json!({"metadata": {"namespace": "default", "name": "cp"},
@@ -33,21 +50,34 @@ fn world(label: &str) -> (Index, Observed) {
     index.apply(Object::Extension(parse(
         json!({"metadata": {"namespace": "default", "name": "x"}}),
     )));
-    index.apply(pod(&json!([])));
+    index.apply(bare());
     (index, observed)
+}
+
+/// How many pods are told of, and how many DataPlanes are brought through.
+fn counts(found: &Found) -> (usize, usize) {
+    (found.pods.len(), found.touch.len())
 }
 
 #[tokio::test(start_paused = true)]
 async fn told_after_a_while_and_touched_now_and_then() {
-    let (mut index, observed) = world("enabled");
+    let (mut index, observed) = world(|_| ());
     let mut missed = Missed::new(PATIENCE);
     let start = Instant::now();
     let first = missed.look(&index, &observed, start);
-    assert_eq!((first.all, first.pods.len(), first.touch.len()), (1, 0, 0));
+    assert_eq!((first.all, counts(&first)), (1, (0, 0)));
     assert_eq!(first.next, Some(PATIENCE));
 
     let later = missed.look(&index, &observed, start + PATIENCE);
-    assert_eq!((later.pods.len(), later.touch.len()), (1, 1));
+    assert_eq!(counts(&later), (1, 1));
+    assert_eq!(later.next, Some(AGAIN));
+    // An update that changes nothing, and that does nothing where somebody else was faster.
+    let touch = Action::Metadata {
+        kind: Patched::DataPlane,
+        key: Key::new("default", "kong"),
+        patch: json!({"metadata": {"resourceVersion": "7"}}),
+    };
+    assert_eq!(later.touch, [touch]);
     let mut touches = 0;
     for minute in 0..60 {
         let now = start + PATIENCE + Duration::from_secs(60 * minute);
@@ -55,21 +85,85 @@ async fn told_after_a_while_and_touched_now_and_then() {
     }
     assert_eq!(touches, 5, "one in ten minutes, after the first");
 
-    index.apply(pod(&json!([{"name": "tagalong", "containerPort": 9542}])));
+    index.apply(whole());
     assert_eq!(
         missed.look(&index, &observed, start + 2 * AGAIN),
         Found::default()
     );
 }
 
+/// Who is well in between gets its time anew, and yet is not brought through more often.
 #[tokio::test(start_paused = true)]
-async fn who_is_not_to_have_one_misses_none() {
-    let (index, observed) = world("disabled");
+async fn a_second_rollout_has_its_own_time_and_no_touch_of_its_own() {
+    let (mut index, observed) = world(|_| ());
+    let mut missed = Missed::new(PATIENCE);
+    let start = Instant::now();
+    missed.look(&index, &observed, start);
+    let touched = start + PATIENCE;
+    assert_eq!(counts(&missed.look(&index, &observed, touched)), (1, 1));
+
+    index.apply(whole());
+    missed.look(&index, &observed, touched);
+    index.apply(bare());
+    let again = touched + PATIENCE;
+    assert_eq!(counts(&missed.look(&index, &observed, again)), (0, 0));
+    let told = again + PATIENCE;
+    let found = missed.look(&index, &observed, told);
+    assert_eq!(counts(&found), (1, 0));
+    assert_eq!(found.next, Some(touched + AGAIN - told));
+    assert_eq!(
+        counts(&missed.look(&index, &observed, touched + AGAIN)),
+        (1, 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_pods_that_run_and_stay_are_missed() {
+    let (mut index, observed) = world(|_| ());
+    let mut missed = Missed::new(PATIENCE);
+    let now = Instant::now();
+    for other in [
+        pod(|pod| pod["status"]["phase"] = json!("Pending")),
+        pod(|pod| pod["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z")),
+        pod(|pod| pod["metadata"]["labels"] = json!({})),
+    ] {
+        index.apply(other);
+        missed.look(&index, &observed, now);
+        assert_eq!(
+            missed.look(&index, &observed, now + AGAIN),
+            Found::default()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dataplane_on_its_way_out_is_not_brought_through() {
+    let (index, observed) = world(|dataplane| {
+        dataplane["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+    });
     let mut missed = Missed::new(PATIENCE);
     let now = Instant::now();
     missed.look(&index, &observed, now);
-    assert_eq!(
-        missed.look(&index, &observed, now + AGAIN),
-        Found::default()
+    assert_eq!(counts(&missed.look(&index, &observed, now + AGAIN)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_to_have_one_misses_none() {
+    let (unmarked, mut unattached) = (
+        world(|dataplane| {
+            dataplane["metadata"]["labels"]["tagalong.dev/inject"] = json!("disabled");
+        }),
+        world(|_| ()),
     );
+    let extension = Key::new("default", "x");
+    unattached.0.delete(ObjectKind::Extension, &extension);
+    for (index, observed) in [unmarked, unattached] {
+        let mut missed = Missed::new(PATIENCE);
+        let now = Instant::now();
+        missed.look(&index, &observed, now);
+        assert_eq!(
+            missed.look(&index, &observed, now + AGAIN),
+            Found::default()
+        );
+    }
 }

@@ -93,6 +93,9 @@ fn a_value_from_elsewhere_is_refused() {
         status(Kind::DataPlane, &proxy),
         Err(Refusal::StatusElsewhere)
     );
+    let here =
+        json!({"env": [{"name": "KONG_STATUS_LISTEN", "value": "0.0.0.0:1", "valueFrom": null}]});
+    assert!(status(Kind::DataPlane, &here).is_ok());
 }
 
 #[test]
