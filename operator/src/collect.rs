@@ -13,7 +13,7 @@ mod report;
 use crate::metrics::{self, Reason};
 use crate::world::World;
 use announce::Announcer;
-use fared::{Fared, News};
+use fared::Fared;
 use fetch::{Failed, Limits, Target};
 pub use flights::{Collection, Room};
 use flights::{Flights, Times};
@@ -200,7 +200,7 @@ impl Inner {
                     self.left_out("duplicates", stats.duplicates);
                     self.left_out("labelled", stats.labelled);
                     self.left_out("misplaced", stats.misplaced);
-                    if fared.note(uid, None, now) == News::Well {
+                    if fared.note(uid, None, now) {
                         tracing::info!(%pod, "metrics are collected again");
                     }
                 }
@@ -208,7 +208,7 @@ impl Inner {
                 Err(error) => {
                     let reason = error.reason();
                     self.metrics.failed.get_or_create(&Reason { reason }).inc();
-                    if fared.note(uid, Some(reason), now) == News::Fails {
+                    if fared.note(uid, Some(reason), now) {
                         tracing::warn!(%pod, %error, "metrics cannot be collected");
                         if let Some(announcer) = &self.announcer {
                             announcer.announce(&answer.target, error);

@@ -26,19 +26,6 @@ const READ_WITHIN: Duration = Duration::from_secs(60);
 /// What a scraper has beyond what it says, to be the first to give up.
 const LEEWAY: Duration = Duration::from_secs(1);
 
-/// What the metrics port bears: a handful of scrapers, each on a connection or two, and a few people who look. An answer that
-/// is not read keeps up to some 500 KiB in its connection, so that all of them cost what a twentieth of a large
-/// collection does.
-#[must_use]
-pub fn limits() -> Limits {
-    Limits {
-        connections: 64,
-        streams: 4,
-        idle: Duration::from_secs(30),
-        ..Limits::default()
-    }
-}
-
 /// Answers scrapes.
 #[derive(Clone)]
 pub struct Scrape {
@@ -50,6 +37,19 @@ pub struct Scrape {
 }
 
 impl Scrape {
+    /// What the metrics port bears: a handful of scrapers, each on a connection or two, and a few people who look. An answer
+    /// under way keeps up to some 700 KiB in its connection (what is written but not yet sent, and the compressor), so that
+    /// all of them hold less than half of what one large collection does.
+    #[must_use]
+    pub fn limits() -> Limits {
+        Limits {
+            connections: 64,
+            streams: 1,
+            idle: Duration::from_secs(30),
+            ..Limits::default()
+        }
+    }
+
     /// The answer to one request.
     pub async fn answer<B>(self, request: Request<B>) -> Response<Answer> {
         if request.uri().path() != "/metrics" {

@@ -1,7 +1,7 @@
 //! An HTTP/1.1 and HTTP/2 server that a rude client cannot exhaust, and that ends in order.
 
 use crate::drain::Drain;
-use crate::logging::Rarely;
+use crate::rarely::Rarely;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt as _;

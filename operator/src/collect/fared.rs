@@ -1,62 +1,56 @@
-//! How pods fared, so that each trouble is told once.
+//! How pods fared, so that each change is told once, and a pod that changes all the time fills no log.
 //!
-//! A pod at the edge of a scraper's patience fails every other time. Its trouble begins with the first failure and is over
-//! when it has been collected for a while without another; until then each reason is told once.
+//! A pod at the edge of a scraper's patience fails every other time. A few of its changes are told at once, then one now
+//! and then; what is told is how it fares at that time.
 
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a pod must have been well for its trouble to be over.
-const WELL: Duration = Duration::from_secs(60);
+/// So many changes of a pod are told at once.
+const AT_ONCE: u32 = 4;
+/// After that one in this time.
+const PAUSE: Duration = Duration::from_secs(600);
 
-/// What is to be told of a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// Nothing.
-    None,
-    /// It fails, for a reason that has not been told.
-    Fails,
-    /// Its trouble is over.
-    Well,
-}
-
-/// Pods in trouble, by UID.
+/// Pods that do not fare well, or did not a while ago, by UID.
 #[derive(Debug, Default)]
-pub(super) struct Fared(HashMap<String, Trouble>);
+pub(super) struct Fared(HashMap<String, Pod>);
 
-#[derive(Debug, Default)]
-struct Trouble {
-    told: Vec<&'static str>,
-    well_since: Option<Instant>,
+#[derive(Debug)]
+struct Pod {
+    /// Why it fails, as was told last; nothing if that was that it is well.
+    told: Option<&'static str>,
+    /// How many changes may be told, as of this time.
+    left: u32,
+    since: Instant,
 }
 
 impl Fared {
-    /// A pod has failed for some reason at some time, or for none.
-    pub(super) fn note(&mut self, uid: &str, failed: Option<&'static str>, now: Instant) -> News {
-        match (failed, self.0.get_mut(uid)) {
-            (None, None) => News::None,
-            (None, Some(trouble)) => {
-                let since = *trouble.well_since.get_or_insert(now);
-                if now.saturating_duration_since(since) < WELL {
-                    return News::None;
-                }
-                self.0.remove(uid);
-                News::Well
-            }
-            (Some(reason), trouble) => {
-                let trouble = match trouble {
-                    Some(trouble) => trouble,
-                    None => self.0.entry(uid.to_owned()).or_default(),
-                };
-                trouble.well_since = None;
-                if trouble.told.contains(&reason) {
-                    return News::None;
-                }
-                trouble.told.push(reason);
-                News::Fails
-            }
+    /// A pod has failed at some time for some reason, or for none. Returns whether that is to be told.
+    pub(super) fn note(&mut self, uid: &str, failed: Option<&'static str>, now: Instant) -> bool {
+        let pod = match self.0.get_mut(uid) {
+            Some(pod) => pod,
+            None if failed.is_none() => return false,
+            None => self.0.entry(uid.to_owned()).or_insert(Pod {
+                told: None,
+                left: AT_ONCE,
+                since: now,
+            }),
+        };
+        while pod.left < AT_ONCE && now.saturating_duration_since(pod.since) >= PAUSE {
+            (pod.left, pod.since) = (pod.left + 1, pod.since + PAUSE);
         }
+        if pod.told == failed || pod.left == 0 {
+            if failed.is_none() && pod.left == AT_ONCE {
+                self.0.remove(uid);
+            }
+            return false;
+        }
+        if pod.left == AT_ONCE {
+            pod.since = now;
+        }
+        (pod.left, pod.told) = (pod.left - 1, failed);
+        true
     }
 
     /// Forgets pods that are gone.
@@ -70,35 +64,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_once_until_it_has_been_well_for_a_while() {
+    fn each_change_once() {
         let (mut fared, begin) = (Fared::default(), Instant::now());
-        let mut note = |failed, seconds| {
-            let now = begin + Duration::from_secs(seconds);
-            fared.note("u", failed, now)
-        };
-        assert_eq!(note(None, 0), News::None, "that is as it should be");
-        assert_eq!(note(Some("timeout"), 15), News::Fails);
-        // At the edge of the scraper's patience.
-        for seconds in (30..3600).step_by(30) {
-            assert_eq!(note(None, seconds), News::None);
-            assert_eq!(note(Some("timeout"), seconds + 15), News::None);
+        let mut time = begin;
+        for (failed, told) in [
+            (None, false),
+            (Some("timeout"), true),
+            (Some("timeout"), false),
+            (Some("status"), true),
+            (None, true),
+            (None, false),
+        ] {
+            time += Duration::from_secs(15);
+            assert_eq!(fared.note("u", failed, time), told, "{failed:?}");
         }
-        assert_eq!(note(Some("status"), 3600), News::Fails);
-        assert_eq!(note(Some("timeout"), 3615), News::None);
-        assert_eq!(note(None, 3630), News::None);
-        assert_eq!(note(None, 3689), News::None);
-        assert_eq!(note(None, 3690), News::Well);
-        assert_eq!(note(None, 3705), News::None);
-        assert_eq!(note(Some("timeout"), 3720), News::Fails);
+    }
+
+    #[test]
+    fn what_changes_all_the_time_is_told_now_and_then_and_in_the_end_as_it_is() {
+        let (mut fared, begin) = (Fared::default(), Instant::now());
+        let mut told = Vec::new();
+        let mut seconds = 0;
+        while seconds < 36_000 {
+            let failed = (seconds % 30 == 0).then_some("timeout");
+            if fared.note("u", failed, begin + Duration::from_secs(seconds)) {
+                told.push((seconds, failed));
+            }
+            seconds += 15;
+        }
+        let at_once = u64::from(AT_ONCE);
+        assert!(
+            told[..AT_ONCE as usize]
+                .iter()
+                .all(|(at, _)| *at <= 15 * at_once)
+        );
+        let most = at_once + 36_000 / PAUSE.as_secs();
+        assert!(told.len() as u64 <= most, "{} told", told.len());
+        let end = begin + Duration::from_secs(seconds);
+        let rest =
+            (0..100).filter(|minute| fared.note("u", None, end + Duration::from_secs(60 * minute)));
+        let was_well = told.last().is_some_and(|(_, failed)| failed.is_none());
+        assert_eq!(rest.count(), usize::from(!was_well));
+        assert!(fared.0.is_empty(), "long since well, it is forgotten");
     }
 
     #[test]
     fn a_pod_that_is_gone_is_forgotten() {
         let (mut fared, now) = (Fared::default(), Instant::now());
-        assert_eq!(fared.note("u", Some("status"), now), News::Fails);
+        assert!(fared.note("u", Some("status"), now));
         fared.retain(|uid| uid == "u");
-        assert_eq!(fared.note("u", Some("status"), now), News::None);
+        assert!(!fared.note("u", Some("status"), now));
         fared.retain(|_| false);
-        assert_eq!(fared.note("u", Some("status"), now), News::Fails);
+        assert!(fared.note("u", Some("status"), now));
     }
 }

@@ -13,7 +13,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use tagalong_runtime::Drain;
 use tagalong_runtime::admin::{only, text};
-use tagalong_runtime::logging::Rarely;
+use tagalong_runtime::rarely::Rarely;
 use tagalong_runtime::serve::{Hangup, Peer};
 
 /// Answers are streams, or a line of text that says why not.
@@ -92,7 +92,8 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
             },
         };
         let Some(subscription) = subscription else {
-            self.refuse("unknown_pod", &who, request);
+            let why = format_args!("{who} is of no DataPlane that is known");
+            self.refuse("unknown_pod", &why, request);
             return refusal(
                 StatusCode::FORBIDDEN,
                 "this pod is of no DataPlane that is known, or has not been seen yet: try again\n",

@@ -55,7 +55,6 @@ async fn an_impatient_scraper_takes_no_samples_from_a_patient_one() {
     asked.wait_for(|count| *count == 1).await.expect("asked");
     let patient = tokio::spawn(scrape.answer(waits("60")));
     let impatient = body(impatient.await.expect("no panic")).await;
-    assert!(impatient.contains("reason=\"timeout\"} 0"), "{impatient}");
     assert!(!sample_of(&impatient, "pod-1"), "{impatient}");
     open.send_replace(true);
     let patient = body(patient.await.expect("no panic")).await;
@@ -101,10 +100,7 @@ async fn an_absurd_timeout_is_no_pods_failure() {
     };
     let failed = "tagalong_collect_failures_total{reason=\"timeout\"}";
     let all = (0..50).map(|_| scrape.clone().answer(waits("0.01")));
-    for answer in futures::future::join_all(all).await {
-        let answer = body(answer).await;
-        assert!(answer.contains("reason=\"timeout\"} 0"), "{answer}");
-    }
+    futures::future::join_all(all).await;
     assert_eq!(*asked.borrow(), 1, "they share, too");
     assert!(!metrics.plain().contains(failed), "{}", metrics.plain());
     assert!(troubles.try_recv().is_err());
@@ -129,7 +125,11 @@ async fn who_does_not_read_is_hung_up_on() {
     let server = Server::bind(any).await.expect("a port");
     let (address, all) = (server.address(), collector.free());
     let answer = move |request| scrape.clone().answer(request);
-    tokio::spawn(server.with_limits(limits()).serve(answer, drain.clone()));
+    tokio::spawn(
+        server
+            .with_limits(Scrape::limits())
+            .serve(answer, drain.clone()),
+    );
 
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small one");
