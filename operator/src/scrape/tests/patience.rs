@@ -110,6 +110,22 @@ async fn an_absurd_timeout_is_no_pods_failure() {
     assert!(troubles.try_recv().is_ok());
 }
 
+/// A pod that is well needs more than that.
+#[tokio::test]
+async fn an_absurd_timeout_is_taken_for_a_short_one() {
+    let (_trigger, drain) = drain::channel();
+    let (address, _) = sidecar("1", "k{service=\"a\"} 1\n", &drain).await;
+    let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
+    // On a machine that is busy it may take some more.
+    for _ in 0..30 {
+        let answer = body(scrape.clone().answer(waits("0.05")).await).await;
+        if sample_of(&answer, "pod-1") {
+            return;
+        }
+    }
+    panic!("it never got the pod's samples");
+}
+
 /// What it was to get is let go, and its connection.
 #[tokio::test]
 async fn who_does_not_read_is_hung_up_on() {
