@@ -1,24 +1,29 @@
 //! One `/metrics` for all pods: a scrape of the operator asks all sidecars, then.
 //!
-//! No second interval and no stale copy. Scrapes that overlap share one fan-out. A pod that is dead,
-//! slow or lying costs its own samples only, and `tagalong_collect_*` says why. What is held of all pods is
+//! No second interval and no stale copy. Scrapes that overlap share one fan-out where none loses by it. A pod that is
+//! dead, slow or lying costs its own samples only, and `tagalong_collect_*` says why. What is held of all pods is
 //! some sixth of what they sent; each scraper's answer is written from it as the scraper reads.
 
 pub mod announce;
+mod fared;
 pub mod fetch;
+mod flights;
 mod report;
 
 use crate::metrics::{self, Reason};
 use crate::world::World;
 use announce::Announcer;
+use fared::Fared;
 use fetch::{Failed, Limits, Target};
-use futures::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
+pub use flights::{Collection, Room};
+use flights::{Flights, Times};
 use futures::stream::StreamExt as _;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tagalong_exposition::merge::{Format, MergeStats, Merger, Source};
+use tagalong_exposition::negotiate::USUAL;
 use tagalong_index::Pod;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -26,10 +31,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Pods that are asked at once: enough that those which do not answer hold up no others.
 const ASKED_AT_ONCE: usize = 512;
-/// Pods whose bodies are read at once. Reading takes memory that is let go when a body has been read.
+/// Pods whose bodies are read at once, by whatever fan-out. Reading takes memory that is let go when a body has been read.
 const READ_AT_ONCE: usize = 16;
-/// What Prometheus waits by default.
-const USUAL: Duration = Duration::from_secs(10);
+/// Who waits less is taken to wait so long: in less, a pod that is well may not answer, and every such scrape asks all.
+pub const SHORTEST: Duration = Duration::from_secs(1);
+/// A pod that has had less time than this, and needed more, has not failed: scrapers give theirs five seconds and up.
+const FAIR: Duration = Duration::from_secs(2);
 /// The longest line that is passed on.
 const LINE: usize = 64 << 10;
 
@@ -55,7 +62,19 @@ pub struct Answer {
     pub source: Result<Source, Failed>,
 }
 
-type Flight = Shared<BoxFuture<'static, Arc<Merger>>>;
+/// Why a scrape got nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unserved {
+    /// No room for a collection of its own, and none to join.
+    #[error(
+        "{} collections are under way for others, or not yet read by them, and there is no memory for more: try again",
+        flights::AT_ONCE
+    )]
+    NoRoom,
+    /// All was asked, but not brought together in time.
+    #[error("the collection took longer than you wait")]
+    Late,
+}
 
 /// Collects. Cheap to clone.
 #[derive(Clone)]
@@ -66,10 +85,9 @@ struct Inner {
     samples: Aggregate,
     limits: Limits,
     metrics: metrics::Collect,
-    /// The one under way, for as long as anybody waits for it.
-    flight: Mutex<Option<WeakShared<BoxFuture<'static, Arc<Merger>>>>>,
-    /// How each pod fared last, so that each change is told once.
-    fared: Mutex<HashMap<String, &'static str>>,
+    flights: Flights,
+    reading: Semaphore,
+    fared: Mutex<Fared>,
     announcer: Option<Announcer>,
 }
 
@@ -88,56 +106,57 @@ impl Collector {
             samples,
             limits,
             metrics,
-            flight: Mutex::default(),
+            flights: Flights::default(),
+            reading: Semaphore::new(READ_AT_ONCE),
             fared: Mutex::default(),
             announcer,
         }))
     }
 
-    /// Everything, with the operator's `own` exposition, within the scraper's timeout. None if this
-    /// scraper has joined others' fan-out and is less patient than they are.
-    pub async fn collect(&self, own: String, timeout: Option<Duration>) -> Option<Merger> {
-        let timeout = timeout.unwrap_or(USUAL);
-        let deadline = Instant::now() + timeout.saturating_sub(margin(timeout));
-        let flight = self.flight(own, deadline);
-        // A little beyond: merging comes after the last pod was waited for.
-        let merger = tokio::time::timeout_at(deadline + margin(timeout) / 2, flight);
-        merger.await.ok().map(Arc::unwrap_or_clone)
+    /// Everything, with the operator's `own` exposition, within the scraper's timeout.
+    ///
+    /// # Errors
+    ///
+    /// When so many are at it that there is nothing in time.
+    pub async fn collect(
+        &self,
+        own: String,
+        timeout: Option<Duration>,
+    ) -> Result<Collection, Unserved> {
+        let timeout = timeout.unwrap_or(USUAL).max(SHORTEST);
+        // A little beyond the pods' deadline: merging comes after the last one was waited for.
+        let deadline = Instant::now() + timeout - margin(timeout) / 2;
+        let inner = Arc::clone(&self.0);
+        let begin = |times| inner.fly(own, times);
+        let flight = self.0.flights.take(timeout - margin(timeout), begin);
+        let flight = flight.await.ok_or(Unserved::NoRoom)?;
+        let collection = tokio::time::timeout_at(deadline, flight).await;
+        collection
+            .map(Arc::unwrap_or_clone)
+            .map_err(|_elapsed| Unserved::Late)
     }
 
-    /// The fan-out that is under way, or a new one.
-    fn flight(&self, own: String, deadline: Instant) -> Flight {
-        let mut current = self.0.flight.lock();
-        let under_way = current.as_ref().and_then(WeakShared::upgrade);
-        if let Some(flight) = under_way.filter(|flight| flight.peek().is_none()) {
-            return flight;
-        }
-        let inner = Arc::clone(&self.0);
-        // It goes on without the scraper that began it, and ends when nobody is left who waits.
-        let task =
-            AbortOnDropHandle::new(tokio::spawn(async move { inner.fly(own, deadline).await }));
-        let flight = task.map(|done| Arc::new(done.unwrap_or_default()));
-        let flight = flight.boxed().shared();
-        *current = flight.downgrade();
-        flight
+    /// For how many collections there is room.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.0.flights.free()
     }
 }
 
 impl Inner {
-    async fn fly(self: Arc<Self>, own: String, deadline: Instant) -> Merger {
+    async fn fly(self: Arc<Self>, own: String, times: Times) -> Merger {
         let targets = self
             .world
             .look(|state| state.index.targets().filter_map(target).collect::<Vec<_>>());
-        let reading = Arc::new(Semaphore::new(READ_AT_ONCE));
         let fetches = targets.into_iter().map(|target| {
-            let (inner, reading) = (Arc::clone(&self), Arc::clone(&reading));
+            let inner = Arc::clone(&self);
             async move {
                 let begun = Instant::now();
                 let asked = target.clone();
                 // A task each, so that bodies are read on all cores.
                 let fetched = AbortOnDropHandle::new(tokio::spawn(async move {
                     let (samples, limits) = (inner.samples, &inner.limits);
-                    fetch::fetch(&asked, samples, limits, &reading, deadline).await
+                    fetch::fetch(&asked, samples, limits, &inner.reading, times.deadline).await
                 }));
                 let source = fetched.await.unwrap_or(Err(Failed::Fault));
                 let took = Instant::now().duration_since(begun);
@@ -154,7 +173,7 @@ impl Inner {
             .await;
         // Who answered first must not decide about types and the order of lines.
         answers.sort_by(|one, other| one.target.pod.cmp(&other.target.pod));
-        self.note(&answers);
+        self.note(&answers, times.patience >= FAIR);
         let text = own + &report::report(&answers);
         let merger = merged(&text, answers);
         self.count(merger.clone().finish(Format::Text).stats());
@@ -167,11 +186,12 @@ impl Inner {
         self.left_out("sources_refused", stats.refused);
     }
 
-    fn note(&self, answers: &[Answer]) {
-        let mut fared = self.fared.lock();
-        let mut now = HashMap::with_capacity(answers.len());
+    /// Counts and tells how pods fared. Unless they had a `fair` time, what they may have needed more of it for is not told:
+    /// it says more about the scraper.
+    fn note(&self, answers: &[Answer], fair: bool) {
+        let (mut fared, now) = (self.fared.lock(), Instant::now());
         for answer in answers {
-            let reason = answer.source.as_ref().map_or_else(Failed::reason, |_| "up");
+            let (uid, pod) = (&answer.target.uid, &answer.target.pod);
             match &answer.source {
                 Ok(source) => {
                     let stats = source.stats();
@@ -180,17 +200,15 @@ impl Inner {
                     self.left_out("duplicates", stats.duplicates);
                     self.left_out("labelled", stats.labelled);
                     self.left_out("misplaced", stats.misplaced);
+                    if fared.note(uid, None, now) {
+                        tracing::info!(%pod, "metrics are collected again");
+                    }
                 }
-                Err(_) => {
+                Err(error) if !fair && error.for_want_of_time() => {}
+                Err(error) => {
+                    let reason = error.reason();
                     self.metrics.failed.get_or_create(&Reason { reason }).inc();
-                }
-            }
-            let before = fared.get(&answer.target.uid).copied();
-            if before != Some(reason) && (before.is_some() || reason != "up") {
-                let pod = &answer.target.pod;
-                match &answer.source {
-                    Ok(_) => tracing::info!(%pod, "metrics are collected again"),
-                    Err(error) => {
+                    if fared.note(uid, Some(reason), now) {
                         tracing::warn!(%pod, %error, "metrics cannot be collected");
                         if let Some(announcer) = &self.announcer {
                             announcer.announce(&answer.target, error);
@@ -198,9 +216,9 @@ impl Inner {
                     }
                 }
             }
-            now.insert(answer.target.uid.clone(), reason);
         }
-        *fared = now;
+        let there: HashSet<&str> = answers.iter().map(|a| a.target.uid.as_str()).collect();
+        fared.retain(|uid| there.contains(uid));
     }
 
     fn left_out(&self, reason: &'static str, lines: u64) {

@@ -76,6 +76,7 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
         let metrics = Metrics::default();
         let runtime = Runtime::start(&args.runtime, None).await?;
         let server = Server::bind(args.metrics_address).await?;
+        let server = server.with_limits(Scrape::limits());
         tracing::info!(address = %server.address(), "metrics server listens");
         if let Some(dir) = &args.manifests {
             let (world, work) = offline::start(args, dir, &metrics, &runtime).await?;

@@ -1,23 +1,30 @@
 //! `/metrics`: the operator's own, and, of the replica that holds the lease, those of all sidecars.
 
-use crate::collect::{self, Collector};
+use crate::collect::{self, Collection, Collector, SHORTEST};
 use crate::metrics::Metrics;
 use body::{Answer, Pieces};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use lifeline::Lifeline;
 use std::time::Duration;
 use tagalong_exposition::merge::Format;
-use tagalong_runtime::admin::{OPENMETRICS, text};
+use tagalong_exposition::negotiate::{self, TIMEOUT_HEADER};
+use tagalong_runtime::admin::{OPENMETRICS, only, text};
 use tagalong_runtime::lease::Writes;
+use tagalong_runtime::serve::{Hangup, Limits};
+use tokio::time::Instant;
 
 mod body;
+mod lifeline;
 
 const OPEN: HeaderValue = HeaderValue::from_static(OPENMETRICS);
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-/// What Prometheus says of its own patience, in seconds.
-const TIMEOUT: &str = "x-prometheus-scrape-timeout-seconds";
+/// How long a scraper may read that does not say how long it waits: a person's, or one that waits for each byte only.
+const READ_WITHIN: Duration = Duration::from_secs(60);
+/// What a scraper has beyond what it says, to be the first to give up.
+const LEEWAY: Duration = Duration::from_secs(1);
 
 /// Answers scrapes.
 #[derive(Clone)]
@@ -30,38 +37,52 @@ pub struct Scrape {
 }
 
 impl Scrape {
+    /// What the metrics port bears: a handful of scrapers, each on a connection or two, and a few people who look. An answer
+    /// under way keeps up to some 700 KiB in its connection (what is written but not yet sent, and the compressor), so that
+    /// all of them hold less than half of what one large collection does.
+    #[must_use]
+    pub fn limits() -> Limits {
+        Limits {
+            connections: 64,
+            streams: 1,
+            idle: Duration::from_secs(30),
+            ..Limits::default()
+        }
+    }
+
     /// The answer to one request.
     pub async fn answer<B>(self, request: Request<B>) -> Response<Answer> {
         if request.uri().path() != "/metrics" {
             return text(StatusCode::NOT_FOUND, "metrics are at /metrics\n").map(Answer::Whole);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            return answer.map(Answer::Whole);
+            return only("GET, HEAD").map(Answer::Whole);
         }
-        let open = accepts(request.headers(), &ACCEPT, "application/openmetrics-text");
-        let gzip = accepts(request.headers(), &ACCEPT_ENCODING, "gzip");
-        let format = if open {
-            Format::OpenMetrics
-        } else {
-            Format::Text
-        };
-        let merger = match &self.collector {
+        let (arrived, waits) = (Instant::now(), timeout(request.headers()));
+        let format = negotiate::format(lines(request.headers(), &ACCEPT));
+        let gzip = negotiate::accepts_gzip(lines(request.headers(), &ACCEPT_ENCODING));
+        let collected = match &self.collector {
             Some((collector, lease)) if lease.allowed() => {
-                let own = self.metrics.plain();
-                let collected = collector.collect(own, timeout(request.headers()));
-                let Some(merger) = collected.await else {
-                    let why = "the collection that is under way takes longer than you wait\n";
-                    return text(StatusCode::SERVICE_UNAVAILABLE, why).map(Answer::Whole);
-                };
-                merger
+                collector.collect(self.metrics.plain(), waits).await
             }
-            _ => collect::alone(&self.metrics.plain()),
+            _ => Ok(Collection {
+                merger: collect::alone(&self.metrics.plain()),
+                room: None,
+            }),
         };
-        let mut response = Response::new(Answer::Pieces(Box::new(Pieces::new(
-            merger.finish(format),
-            gzip,
-        ))));
+        let Collection { merger, room } = match collected {
+            Ok(collection) => collection,
+            Err(why) => {
+                let answer = text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
+                return answer.map(Answer::Whole);
+            }
+        };
+        let within = waits.map_or(READ_WITHIN, |waits| waits.max(SHORTEST) + LEEWAY);
+        let hangup = request.extensions().get::<Hangup>().cloned();
+        let lifeline = Lifeline::until(arrived + within, hangup.unwrap_or_default());
+        let pieces = Pieces::new(merger.finish(format), gzip).bounded(room, lifeline);
+        let mut response = Response::new(Answer::Pieces(Box::new(pieces)));
+        let open = format == Format::OpenMetrics;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, if open { OPEN } else { TEXT });
         headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
@@ -72,27 +93,16 @@ impl Scrape {
     }
 }
 
-/// Whether a list of choices has this one, and not with a quality of nothing.
-fn accepts(headers: &HeaderMap, header: &HeaderName, wanted: &str) -> bool {
-    let listed = headers.get(header).and_then(|value| value.to_str().ok());
-    listed
-        .into_iter()
-        .flat_map(|value| value.split(','))
-        .any(|choice| {
-            let mut parts = choice.split(';').map(str::trim);
-            let named = parts
-                .next()
-                .is_some_and(|name| name.eq_ignore_ascii_case(wanted));
-            let refused =
-                parts.any(|quality| matches!(quality, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-            named && !refused
-        })
+/// How long the scraper says it waits.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    lines(headers, &HeaderName::from_static(TIMEOUT_HEADER))
+        .next()
+        .and_then(negotiate::timeout)
 }
 
-/// More than a minute nobody waits, and less than none is no time.
-fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(TIMEOUT)?.to_str().ok()?.parse::<f64>().ok()?;
-    (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds.min(60.0)).ok())?
+fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    let lines = headers.get_all(name).into_iter();
+    lines.filter_map(|line| line.to_str().ok())
 }
 
 #[cfg(test)]

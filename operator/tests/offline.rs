@@ -4,7 +4,7 @@
     reason = "helpers of tests, outside of test functions"
 )]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -173,4 +173,45 @@ fn without_cluster_and_files_it_says_what_to_do() {
         !output.status.success() && said.contains("--manifests"),
         "{said}"
     );
+}
+
+/// An answer of the metrics port costs memory: they are few at once.
+#[test]
+fn a_crowd_at_the_metrics_port_waits() {
+    let dir = example().display().to_string();
+    let mut command = program(&["--log-format=json", "--push-address=127.0.0.1:0"]);
+    command.args([
+        "--metrics-address=127.0.0.1:0",
+        "--admin-address=127.0.0.1:0",
+    ]);
+    command.args(["--manifests", &dir]).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let log = BufReader::new(child.stderr.take().expect("a pipe"));
+    let _running = Running(child);
+    let mut log = log.lines().map_while(Result::ok);
+    let address = log.find_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(&line).ok()?;
+        let listens = line["message"] == "metrics server listens";
+        listens.then(|| line["address"].as_str().map(str::to_owned))?
+    });
+    let address = address.expect("it says where it listens");
+    let connect = || TcpStream::connect(&address).expect("it listens");
+    let mut crowd: Vec<TcpStream> = (0..64).map(|_| connect()).collect();
+    let mut last = connect();
+    last.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    last.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .expect("asked");
+    let mut answer = [0; 12];
+    last.read_exact(&mut answer).expect("an answer, in the end");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    // It had to wait until one of the others was sent away.
+    let sent_away = crowd.iter_mut().any(|one| {
+        one.set_nonblocking(true).expect("a mode");
+        let read = one.read(&mut [0]);
+        read.map_or_else(
+            |error| error.kind() != ErrorKind::WouldBlock,
+            |read| read == 0,
+        )
+    });
+    assert!(sent_away, "all are served at once");
 }

@@ -39,7 +39,7 @@ impl Admin {
     /// The answer to one request.
     pub fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            return only("GET, HEAD");
         }
         match request.uri().path() {
             "/healthz" | "/livez" => text(StatusCode::OK, "ok\n"),
@@ -64,6 +64,15 @@ impl Admin {
             _ => text(StatusCode::NOT_FOUND, "try /healthz or /readyz\n"),
         }
     }
+}
+
+/// The answer to a request of any other method than these, as they stand in `Allow` (RFC 9110 §15.5.6).
+#[must_use]
+pub fn only(methods: &'static str) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {methods}\n"));
+    let allow = header::HeaderValue::from_static(methods);
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
 }
 
 /// A plain text answer.

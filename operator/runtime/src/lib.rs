@@ -15,6 +15,7 @@ pub mod admin;
 pub mod drain;
 pub mod lease;
 pub mod logging;
+pub mod rarely;
 pub mod readiness;
 pub mod serve;
 pub mod tls;

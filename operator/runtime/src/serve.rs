@@ -1,8 +1,10 @@
 //! An HTTP/1.1 and HTTP/2 server that a rude client cannot exhaust, and that ends in order.
 
 use crate::drain::Drain;
+use crate::rarely::Rarely;
 use http::{Request, Response};
 use http_body::Body;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,6 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use under_way::UnderWay;
+
+mod under_way;
 
 /// What one server bears.
 #[derive(Clone, Debug)]
@@ -30,6 +35,8 @@ pub struct Limits {
     pub head: Duration,
     /// How often a silent HTTP/2 peer is asked whether it lives; it has as long to answer.
     pub ping: Duration,
+    /// How long a connection is kept on which no request is under way; HTTP/1.1 no longer than `head`.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
@@ -39,6 +46,8 @@ impl Default for Limits {
             streams: 64,
             head: Duration::from_secs(5),
             ping: Duration::from_secs(20),
+            // Clients written in Go, the API server too, close theirs after 90 seconds: theirs is the first word.
+            idle: Duration::from_secs(120),
         }
     }
 }
@@ -47,20 +56,31 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// Ends a connection whatever it is doing: found among each request's extensions. For a peer that
-/// does not read, since an answer that is not read cannot end.
+/// Ends a connection: found among each request's extensions.
 #[derive(Clone, Debug, Default)]
-pub struct Hangup(Arc<Notify>);
+pub struct Hangup(Arc<Ends>);
+
+#[derive(Debug, Default)]
+struct Ends {
+    now: Notify,
+    after_answers: Notify,
+}
 
 impl Hangup {
-    /// Ends the connection.
+    /// Ends the connection whatever it is doing: for a peer that does not read, since an answer that is not read
+    /// cannot end.
     pub fn now(&self) {
-        self.0.notify_one();
+        self.0.now.notify_one();
     }
 
-    /// Resolves once the connection is to end.
+    /// Ends the connection when what is under way is answered: for a peer that has no business here.
+    pub fn after_answers(&self) {
+        self.0.after_answers.notify_one();
+    }
+
+    /// Resolves once the connection is to end now.
     pub async fn requested(&self) {
-        self.0.notified().await;
+        self.0.now.notified().await;
     }
 }
 
@@ -129,6 +149,7 @@ impl Server {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let permits = Arc::new(Semaphore::new(self.limits.connections));
+        let failed = Rarely::default();
         loop {
             let accepted = drain.cancel(async {
                 let permit = Arc::clone(&permits).acquire_owned().await;
@@ -139,7 +160,9 @@ impl Server {
                 Some((permit, Ok((stream, peer)))) => (permit, stream, peer),
                 Some((_, Err(error))) => {
                     // Out of file descriptors, most likely: the listener itself is still good.
-                    tracing::warn!(%error, address = %self.address, "cannot accept");
+                    if let Some(unsaid) = failed.due() {
+                        tracing::warn!(%error, address = %self.address, unsaid, "cannot accept");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -199,12 +222,23 @@ where
     B::Error: Into<Failure>,
 {
     let (first, hangup) = (Arc::new(Notify::new()), Hangup::default());
+    let under_way = UnderWay::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         first.notify_one();
+        let one = under_way.begin();
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(hangup.clone());
         let answer = handler(request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+        async move {
+            let answer = answer.await.map(|body| {
+                body.map_err(move |error| {
+                    // It goes when the body does.
+                    let _under_way = &one;
+                    error
+                })
+            });
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -228,11 +262,16 @@ where
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = hangup.requested() => return Err("hung up".into()),
-        () = drain.begun() => connection.as_mut().graceful_shutdown(),
+        () = hangup.0.after_answers.notified() => {}
+        () = under_way.none_for(limits.idle) => {}
+        () = drain.begun() => {}
     }
+    connection.as_mut().graceful_shutdown();
     tokio::select! {
         ended = connection.as_mut() => ended,
         () = hangup.requested() => Err("hung up".into()),
+        // An HTTP/2 peer has a word in the end of its connection.
+        () = under_way.none_for(limits.head) => Err("not closed by its peer".into()),
     }
 }
 

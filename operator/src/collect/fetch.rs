@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tagalong_exposition::merge::Source;
+use tagalong_exposition::negotiate::TIMEOUT_HEADER;
 use tagalong_index::Key;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -109,6 +110,11 @@ impl Failed {
         }
     }
 
+    /// Whether it might have gone well with more time: the sidecar, too, says so (504) or breaks off when it is up.
+    pub(super) fn for_want_of_time(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Status(504) | Self::CutOff(_))
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn next_step(&self) -> &'static str {
@@ -181,7 +187,7 @@ async fn fetch_now(
         .header(HOST, target.address.to_string())
         .header(ACCEPT, "text/plain;version=0.0.4")
         .header(ACCEPT_ENCODING, "gzip")
-        .header("X-Prometheus-Scrape-Timeout-Seconds", format!("{left:.3}"))
+        .header(TIMEOUT_HEADER, format!("{left:.3}"))
         .body(Empty::<Bytes>::new())
         .map_err(|error| broken(&error))?;
     let answer = send

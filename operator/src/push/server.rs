@@ -7,9 +7,13 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use tagalong_runtime::Drain;
-use tagalong_runtime::admin::text;
+use tagalong_runtime::admin::{only, text};
+use tagalong_runtime::rarely::Rarely;
 use tagalong_runtime::serve::{Hangup, Peer};
 
 /// Answers are streams, or a line of text that says why not.
@@ -39,6 +43,8 @@ pub struct Push<T, R> {
     access: Access<R>,
     drain: Drain,
     metrics: metrics::Push,
+    /// Anybody can be refused as often as they like: the log tells of each reason now and then.
+    told: Mutex<HashMap<&'static str, Rarely>>,
 }
 
 impl<T: Tables, R: Reviewer> Push<T, R> {
@@ -49,16 +55,27 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
             access,
             drain,
             metrics,
+            told: Mutex::default(),
         })
     }
 
     /// The answer to one request.
     pub async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Answer {
+        let hangup = request.extensions().get::<Hangup>().cloned();
+        let hangup = hangup.unwrap_or_default();
+        let answer = self.respond(&request, &hangup).await;
+        if answer.status() != StatusCode::OK {
+            hangup.after_answers();
+        }
+        answer
+    }
+
+    async fn respond<B>(&self, request: &Request<B>, hangup: &Hangup) -> Answer {
         if request.uri().path() != tagalong_wire::PATH {
             return refusal(StatusCode::NOT_FOUND, "labels are at /v1/labels\n");
         }
         if request.method() != Method::GET {
-            return refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+            return only("GET").map(Either::Right);
         }
         let (subscription, who) = match &self.access {
             Access::Anybody => {
@@ -69,22 +86,20 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
                 let who = named.unwrap_or("the only DataPlane").to_owned();
                 (self.tables.subscribe_to(named), who)
             }
-            Access::Pods(tokens) => match self.pod(tokens, &request).await {
+            Access::Pods(tokens) => match self.pod(tokens, request).await {
                 Ok(uid) => (self.tables.subscribe(&uid), uid),
                 Err(answer) => return answer,
             },
         };
         let Some(subscription) = subscription else {
-            self.refuse("unknown_pod");
-            tracing::info!(who, "refused labels: of no DataPlane that is known");
+            let why = format_args!("{who} is of no DataPlane that is known");
+            self.refuse("unknown_pod", &why, request);
             return refusal(
                 StatusCode::FORBIDDEN,
                 "this pod is of no DataPlane that is known, or has not been seen yet: try again\n",
             );
         };
-        let hangup = request.extensions().get::<Hangup>().cloned();
-        let (lines, work) =
-            stream::open(subscription, hangup.unwrap_or_default(), self.drain.clone());
+        let (lines, work) = stream::open(subscription, hangup.clone(), self.drain.clone());
         let (metrics, drain) = (self.metrics.clone(), self.drain.clone());
         tokio::spawn(async move {
             metrics.streams.inc();
@@ -105,7 +120,7 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
 
     async fn pod<B>(&self, tokens: &Tokens<R>, request: &Request<B>) -> Result<String, Answer> {
         let Some(token) = bearer(request) else {
-            self.refuse("no_token");
+            self.refuse("no_token", &"without a bearer token", request);
             let mut answer = refusal(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
             let challenge = HeaderValue::from_static("Bearer");
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -122,15 +137,17 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
                 Refused::NoPod => (StatusCode::FORBIDDEN, "no_pod"),
                 Refused::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             };
-            self.refuse(reason);
-            let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-            tracing::info!(?peer, %refused, "refused labels");
+            self.refuse(reason, &refused, request);
             refusal(status, format!("{refused}\n"))
         })
     }
 
-    fn refuse(&self, reason: &'static str) {
+    fn refuse<B>(&self, reason: &'static str, why: &dyn Display, request: &Request<B>) {
         self.metrics.refused.get_or_create(&Reason { reason }).inc();
+        if let Some(unsaid) = self.told.lock().entry(reason).or_default().due() {
+            let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+            tracing::info!(?peer, reason, %why, unsaid, "refused labels");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The body of an answer, written as it is sent: never all of it is in memory.
 
+use super::lifeline::Lifeline;
+use crate::collect::Room;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -33,6 +35,9 @@ pub struct Pieces {
     /// The compressor, until it has ended; and what is to be compressed.
     gzip: Option<(GzEncoder<Vec<u8>>, Vec<u8>)>,
     ended: bool,
+    /// Held until it has been sent.
+    room: Option<Room>,
+    lifeline: Option<Lifeline>,
 }
 
 impl Pieces {
@@ -47,11 +52,22 @@ impl Pieces {
             merged,
             gzip: gzip.then(encoder),
             ended: false,
+            room: None,
+            lifeline: None,
         }
+    }
+
+    /// The same, which takes up `room` for as long as it lives, and that is what `lifeline` allows.
+    pub(super) fn bounded(mut self, room: Option<Room>, lifeline: Lifeline) -> Self {
+        (self.room, self.lifeline) = (room, Some(lifeline));
+        self
     }
 
     /// What is to be sent next; nothing at the end.
     fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(lifeline) = &self.lifeline {
+            lifeline.taken();
+        }
         if self.ended {
             return Ok(None);
         }

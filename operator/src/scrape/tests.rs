@@ -11,6 +11,8 @@ use tagalong_index::{Object, Settings};
 use tagalong_runtime::drain;
 use tagalong_runtime::serve::Server;
 
+mod patience;
+
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).expect("an object")
 }
@@ -110,7 +112,7 @@ fn scraper(world: World, writes: Writes) -> Scrape {
 
 fn request() -> Request<()> {
     Request::get("/metrics")
-        .header(TIMEOUT, "3")
+        .header(TIMEOUT_HEADER, "3")
         .body(())
         .expect("a request")
 }
@@ -288,41 +290,45 @@ impl tagalong_runtime::lease::Store for Never {
     }
 }
 
-#[test]
-fn gzip_where_it_is_wanted() {
-    for (value, wanted) in [
-        ("gzip", true),
-        ("br, GZIP;q=0.5", true),
-        ("gzip;q=0", false),
-        ("identity", false),
+/// What is said in more than one line counts, too.
+#[tokio::test]
+async fn choices_by_all_lines_and_their_qualities() {
+    let scrape = scraper(world(Vec::new()), Writes::always());
+    for (headers, gzip, open) in [
+        (
+            vec![(ACCEPT_ENCODING, "br"), (ACCEPT_ENCODING, "gzip")],
+            true,
+            false,
+        ),
+        (vec![(ACCEPT_ENCODING, "gzip; Q = 0")], false, false),
+        (vec![(ACCEPT, "application/openmetrics-text")], false, true),
+        (
+            vec![(
+                ACCEPT,
+                "text/plain;q=0.9, application/openmetrics-text;q=0.1",
+            )],
+            false,
+            false,
+        ),
     ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(value));
-        assert_eq!(
-            accepts(&headers, &ACCEPT_ENCODING, "gzip"),
-            wanted,
-            "{value}"
-        );
+        let mut request = request();
+        for (name, value) in &headers {
+            request
+                .headers_mut()
+                .append(name, HeaderValue::from_static(value));
+        }
+        let answer = scrape.clone().answer(request).await;
+        let zipped = answer.headers().contains_key(CONTENT_ENCODING);
+        assert_eq!(zipped, gzip, "{headers:?}");
+        assert_eq!(answer.headers()[CONTENT_TYPE] == OPEN, open, "{headers:?}");
     }
-    assert!(!accepts(&HeaderMap::new(), &ACCEPT_ENCODING, "gzip"));
 }
 
-#[test]
-fn timeouts_that_make_sense() {
-    for (value, wanted) in [
-        ("9.5", Some(9.5)),
-        ("0", None),
-        ("-1", None),
-        ("NaN", None),
-        ("inf", Some(60.0)),
-        ("x", None),
-    ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(TIMEOUT, HeaderValue::from_static(value));
-        assert_eq!(
-            timeout(&headers).map(|time| time.as_secs_f64()),
-            wanted,
-            "{value}"
-        );
-    }
+#[tokio::test]
+async fn only_reading_and_it_says_so() {
+    let scrape = scraper(world(Vec::new()), Writes::always());
+    let request = Request::post("/metrics").body(()).expect("a request");
+    let answer = scrape.answer(request).await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.headers()["allow"], "GET, HEAD");
 }

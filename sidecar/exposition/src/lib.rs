@@ -1,7 +1,8 @@
 //! The Prometheus text exposition as bytes: rewritten and merged as it streams by, without I/O.
 //!
 //! [`Rewriter`] gives samples of Kong's `/metrics` the labels of the Kubernetes Service they belong to. [`merge`] makes one
-//! exposition of many. Both take chunks that are cut anywhere, and hold no more than they must.
+//! exposition of many. Both take chunks that are cut anywhere, and hold no more than they must. [`negotiate`] reads what a
+//! scraper says of itself.
 //!
 //! ```
 //! use tagalong_exposition::{LabelTable, Options, Rewriter};
@@ -55,6 +56,7 @@ mod held;
 pub mod merge;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
+pub mod negotiate;
 mod opening;
 mod options;
 mod prefetch;

@@ -2,64 +2,30 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
-use tagalong_exposition::Keep;
+use http::{HeaderMap, HeaderName};
+use tagalong_exposition::{Keep, negotiate};
 
-/// The header in which Prometheus (and the OpenTelemetry collector) tells its timeout, in seconds.
-const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
-/// Prometheus' own default.
-const USUAL: f64 = 10.0;
-/// A large Kong under load takes a minute and more (Kong/charts#828).
-const LONGEST: f64 = 120.0;
-/// How much earlier than the scraper we give up, so that it hears why: a tenth of its time, at most half a second.
-const MARGIN: f64 = 0.5;
+/// How much earlier than the scraper we give up, so that it hears why: a tenth of its time, at most this.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// How long the whole response may take.
 pub(super) fn time_allowed(headers: &HeaderMap) -> Duration {
-    let told = headers
-        .get(TIMEOUT_HEADER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse::<f64>().ok())
-        .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
-        .unwrap_or(USUAL)
-        .min(LONGEST);
-    Duration::from_secs_f64(told - (told / 10.0).min(MARGIN))
+    let told = lines(headers, &HeaderName::from_static(negotiate::TIMEOUT_HEADER)).next();
+    let time = told
+        .and_then(negotiate::timeout)
+        .unwrap_or(negotiate::USUAL);
+    time - (time / 10).min(MARGIN)
 }
 
-/// Whether gzip is acceptable (RFC 9110 §12.5.3). Where nothing is said, it is not asked for.
+/// Whether gzip is asked for.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let (mut gzip, mut any) = (None, None);
-    for line in headers.get_all(ACCEPT_ENCODING) {
-        for item in line.to_str().unwrap_or_default().split(',') {
-            let mut parts = item.split(';').map(str::trim);
-            let accepted = match parts.next() {
-                Some(coding)
-                    if ["gzip", "x-gzip"]
-                        .iter()
-                        .any(|name| coding.eq_ignore_ascii_case(name)) =>
-                {
-                    &mut gzip
-                }
-                Some("*") => &mut any,
-                _ => continue,
-            };
-            *accepted = Some(parts.all(|parameter| !is_zero_quality(parameter)));
-        }
-    }
-    gzip.or(any).unwrap_or(false)
+    negotiate::accepts_gzip(lines(headers, &ACCEPT_ENCODING))
 }
 
-fn is_zero_quality(parameter: &str) -> bool {
-    parameter
-        .split_once('=')
-        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-        .is_some_and(|(_, value)| {
-            !value
-                .trim()
-                .parse::<f32>()
-                .is_ok_and(|quality| quality > 0.0)
-        })
+fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    let lines = headers.get_all(name).into_iter();
+    lines.filter_map(|line| line.to_str().ok())
 }
 
 /// Which samples the query asks for. Scrapers may add parameters of their own, which are ignored.
@@ -89,7 +55,7 @@ mod tests {
             .iter()
             .map(|value| {
                 (
-                    http::HeaderName::from_static(name),
+                    HeaderName::from_static(name),
                     http::HeaderValue::from_static(value),
                 )
             })
@@ -110,7 +76,7 @@ mod tests {
             ("inf", 9.5),
             ("soon", 9.5),
         ] {
-            let time = time_allowed(&headers(TIMEOUT_HEADER, &[told]));
+            let time = time_allowed(&headers(negotiate::TIMEOUT_HEADER, &[told]));
             assert!(
                 (time.as_secs_f64() - allowed).abs() < 1e-6,
                 "{told}: {time:?}"
@@ -120,33 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn gzip_only_where_it_is_asked_for() {
-        for yes in [
-            "gzip",
-            "GZIP",
-            "deflate, gzip;q=0.5",
-            "x-gzip",
-            "*",
-            "br;q=1, *;q=0.1",
-            "identity;q=0, gzip",
-            "gzip ; q=1",
-        ] {
-            assert!(accepts_gzip(&headers("accept-encoding", &[yes])), "{yes}");
-        }
-        for no in [
-            "",
-            "identity",
-            "gzip;q=0",
-            "gzip; Q=0.000",
-            "gzip;q=0, *",
-            "*;q=0",
-            "deflate, br",
-            "gzipped",
-            "gzip;q=x",
-        ] {
-            assert!(!accepts_gzip(&headers("accept-encoding", &[no])), "{no}");
-        }
+    fn gzip_by_all_lines() {
         assert!(accepts_gzip(&headers("accept-encoding", &["br", "gzip"])));
+        assert!(!accepts_gzip(&headers("accept-encoding", &["gzip;q=0"])));
         assert!(!accepts_gzip(&HeaderMap::new()));
     }
 

@@ -40,4 +40,5 @@ fn nothing_but_reading() {
     let admin = Admin::new(Readiness::default());
     let answer = admin.answer(&Request::post("/healthz").body(()).expect("a request"));
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.headers()[header::ALLOW], "GET, HEAD");
 }

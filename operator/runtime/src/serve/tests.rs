@@ -76,6 +76,82 @@ async fn an_answer_that_is_not_read_can_be_hung_up_on() {
     );
 }
 
+/// A request over HTTP/2, and nothing after it: neither pings nor the end of the connection are answered.
+const RUDE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+    \0\0\0\x04\0\0\0\0\0\
+    \0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a";
+
+/// All that comes until the server closes.
+async fn until_closed(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    stream.write_all(request).await.expect("writes");
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let _reset = tokio::time::timeout(WAIT, read).await.expect("an end");
+    answer
+}
+
+fn short() -> Limits {
+    Limits {
+        head: Duration::from_millis(300),
+        idle: Duration::from_millis(300),
+        ping: 10 * WAIT,
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed() {
+    let server = bound().await.with_limits(short());
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(|_| async { text(StatusCode::OK, "fine") }, drain));
+    let answer = until_closed(address, RUDE).await;
+    let fine = answer.windows(4).any(|bytes| bytes == b"fine");
+    assert!(fine, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_request_takes_as_long_as_it_takes() {
+    let server = bound().await.with_limits(short());
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    let late = || async {
+        tokio::time::sleep(3 * short().idle).await;
+        Ok::<_, std::convert::Infallible>(http_body::Frame::data(bytes::Bytes::from("late")))
+    };
+    tokio::spawn(server.serve(
+        move |_| async move {
+            let _head = late().await;
+            let frames = futures::stream::once(late());
+            Response::new(http_body_util::StreamBody::new(Box::pin(frames)))
+        },
+        drain,
+    ));
+    let answer = until_closed(address, RUDE).await;
+    let late = answer.windows(4).any(|bytes| bytes == b"late");
+    assert!(late, "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_has_no_business_here_is_answered_and_the_connection_closed() {
+    let limits = Limits {
+        idle: 10 * WAIT,
+        ..short()
+    };
+    let server = bound().await.with_limits(limits);
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(
+        |request: Request<Incoming>| async move {
+            let hangup = request.extensions().get::<Hangup>().expect("a hangup");
+            hangup.after_answers();
+            text(StatusCode::FORBIDDEN, "go away")
+        },
+        drain,
+    ));
+    let answer = until_closed(address, RUDE).await;
+    let refused = answer.windows(7).any(|bytes| bytes == b"go away");
+    assert!(refused, "{answer:?}");
+}
+
 #[tokio::test]
 async fn a_request_under_way_survives_the_drain() {
     let server = bound().await;

@@ -1,9 +1,15 @@
 use super::*;
 use crate::push::stream::Update;
 use http_body_util::BodyExt;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use k8s_openapi::api::authentication::v1::TokenReview;
 use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tagalong_runtime::drain;
+use tagalong_runtime::serve::Server;
+use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -98,7 +104,86 @@ async fn nobody_else_gets_any() {
 async fn nothing_else_is_served() {
     let token = "Bearer pod-1";
     for (request, status) in [(Request::get("/"), 404), (Request::post("/v1/labels"), 405)] {
-        let (answered, ..) = ask(request.header(AUTHORIZATION, token)).await;
+        let (answered, _, answer, _) = ask(request.header(AUTHORIZATION, token)).await;
         assert_eq!(answered.as_u16(), status);
+        let allow = answer.headers().get("allow");
+        assert_eq!(allow.is_some_and(|methods| methods == "GET"), status == 405);
     }
+}
+
+/// Whoever has no token holds no connection.
+#[tokio::test]
+async fn a_refused_connection_is_closed() {
+    let (_trigger, drain) = drain::channel();
+    let access = Access::Pods(Tokens::new(Vouches));
+    let tables = One(broadcast::channel(4).0);
+    let push = Push::new(tables, access, drain.clone(), metrics::Push::default());
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let server = Server::bind(any).await.expect("a port");
+    let address = server.address();
+    tokio::spawn(server.serve(move |request| Arc::clone(&push).answer(request), drain));
+    let stream = TcpStream::connect(address).await.expect("connects");
+    let (mut send, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = Request::get(format!("http://{address}/v1/labels"));
+    let request = request.body(Full::<Bytes>::default()).expect("a request");
+    let answer = send.send_request(request).await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    // It would go on, and answers what the server asks.
+    let closed = tokio::time::timeout(Duration::from_secs(60), connection).await;
+    assert!(closed.is_ok());
+    drop(send);
+}
+
+/// A crowd does not fill the log, and each reason is told all the same.
+#[tokio::test]
+async fn refusals_are_logged_now_and_then() {
+    let lines = Arc::new(AtomicUsize::new(0));
+    let _logs = tracing::subscriber::set_default(Lines(Arc::clone(&lines)));
+    let (_trigger, drain) = drain::channel();
+    let access = Access::Pods(Tokens::new(Vouches));
+    let tables = One(broadcast::channel(4).0);
+    let push = Push::new(tables, access, drain, metrics::Push::default());
+    for token in ["Bearer junk", "Bearer pod-2"] {
+        for _ in 0..200 {
+            let request = Request::get("/v1/labels").header(AUTHORIZATION, token);
+            let request = request.body(()).expect("a request");
+            let answer = Arc::clone(&push).answer(request).await;
+            assert_ne!(answer.status(), StatusCode::OK);
+        }
+    }
+    assert_eq!(lines.load(Ordering::SeqCst), 2);
+}
+
+/// Counts what is logged.
+struct Lines(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event
+            .metadata()
+            .target()
+            .starts_with("tagalong_operator::push")
+        {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn enter(&self, _span: &tracing::span::Id) {}
+
+    fn exit(&self, _span: &tracing::span::Id) {}
 }

@@ -1,0 +1,170 @@
+//! Scrapers that wait longer or less long than others, and one that does not read.
+
+use super::*;
+use crate::collect::announce;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::watch;
+
+const WAIT: Duration = Duration::from_secs(60);
+
+/// A sidecar that answers once it may, and counts.
+async fn gated(
+    uid: &'static str,
+    gate: watch::Receiver<bool>,
+    drain: &drain::Drain,
+) -> (SocketAddr, watch::Receiver<usize>) {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let server = Server::bind(any).await.expect("a port");
+    let (address, (count, asked)) = (server.address(), watch::channel(0));
+    let count = Arc::new(count);
+    let answer = move |_request: Request<hyper::body::Incoming>| {
+        count.send_modify(|count| *count += 1);
+        let mut gate = gate.clone();
+        async move {
+            let _opened = gate.wait_for(|open| *open).await.is_ok();
+            let mut response = text(StatusCode::OK, "# TYPE k counter\nk{service=\"a\"} 1\n");
+            let uid = HeaderValue::from_static(uid);
+            response.headers_mut().insert("x-tagalong-pod-uid", uid);
+            response
+        }
+    };
+    tokio::spawn(server.serve(answer, drain.clone()));
+    (address, asked)
+}
+
+fn waits(seconds: &'static str) -> Request<()> {
+    let mut request = request();
+    let seconds = HeaderValue::from_static(seconds);
+    request.headers_mut().insert(TIMEOUT_HEADER, seconds);
+    request
+}
+
+fn sample_of(answer: &str, pod: &str) -> bool {
+    let sample =
+        format!("k{{dataplane=\"kong\",dataplane_namespace=\"default\",dataplane_pod=\"{pod}\"");
+    answer.contains(&sample)
+}
+
+#[tokio::test]
+async fn an_impatient_scraper_takes_no_samples_from_a_patient_one() {
+    let (_trigger, drain) = drain::channel();
+    let (open, gate) = watch::channel(false);
+    let (address, mut asked) = gated("1", gate, &drain).await;
+    let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
+    let impatient = tokio::spawn(scrape.clone().answer(waits("0.2")));
+    asked.wait_for(|count| *count == 1).await.expect("asked");
+    let patient = tokio::spawn(scrape.answer(waits("60")));
+    let impatient = body(impatient.await.expect("no panic")).await;
+    assert!(!sample_of(&impatient, "pod-1"), "{impatient}");
+    open.send_replace(true);
+    let patient = body(patient.await.expect("no panic")).await;
+    assert!(sample_of(&patient, "pod-1"), "{patient}");
+}
+
+#[tokio::test]
+async fn a_patient_scraper_keeps_no_impatient_one_waiting() {
+    let (_trigger, drain) = drain::channel();
+    let (_never, shut) = watch::channel(false);
+    let (_open, gate) = watch::channel(true);
+    let (hangs, mut asked) = gated("1", shut, &drain).await;
+    let (good, _) = gated("2", gate, &drain).await;
+    let world = world(vec![pod("1", hangs), pod("2", good)]);
+    let scrape = scraper(world, Writes::always());
+    let patient = tokio::spawn(scrape.clone().answer(waits("60")));
+    asked.wait_for(|count| *count == 1).await.expect("asked");
+    let impatient = scrape.answer(waits("5")).await;
+    assert_eq!(impatient.status(), StatusCode::OK);
+    let impatient = body(impatient).await;
+    assert!(sample_of(&impatient, "pod-2"), "{impatient}");
+    assert!(!patient.is_finished(), "the hanging pod has its time");
+    patient.abort();
+}
+
+#[tokio::test]
+async fn an_absurd_timeout_is_no_pods_failure() {
+    let (_trigger, drain) = drain::channel();
+    let (_never, shut) = watch::channel(false);
+    let (hangs, asked) = gated("1", shut, &drain).await;
+    let metrics = Metrics::default();
+    let (announcer, mut troubles) = announce::channel();
+    let collector = Collector::new(
+        world(vec![pod("1", hangs)]),
+        Aggregate::Enriched,
+        Limits::default(),
+        metrics.collect.clone(),
+        Some(announcer),
+    );
+    let scrape = Scrape {
+        metrics: metrics.clone(),
+        collector: Some((collector, Writes::always())),
+    };
+    let failed = "tagalong_collect_failures_total{reason=\"timeout\"}";
+    let all = (0..50).map(|_| scrape.clone().answer(waits("0.01")));
+    futures::future::join_all(all).await;
+    assert_eq!(*asked.borrow(), 1, "they share, too");
+    assert!(!metrics.plain().contains(failed), "{}", metrics.plain());
+    assert!(troubles.try_recv().is_err());
+    body(scrape.answer(waits("3")).await).await;
+    let failed = format!("{failed} 1\n");
+    assert!(metrics.plain().contains(&failed), "{}", metrics.plain());
+    assert!(troubles.try_recv().is_ok());
+}
+
+/// A pod that is well needs more than that.
+#[tokio::test]
+async fn an_absurd_timeout_is_taken_for_a_short_one() {
+    let (_trigger, drain) = drain::channel();
+    let (address, _) = sidecar("1", "k{service=\"a\"} 1\n", &drain).await;
+    let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
+    // On a machine that is busy it may take some more.
+    for _ in 0..30 {
+        let answer = body(scrape.clone().answer(waits("0.05")).await).await;
+        if sample_of(&answer, "pod-1") {
+            return;
+        }
+    }
+    panic!("it never got the pod's samples");
+}
+
+/// What it was to get is let go, and its connection.
+#[tokio::test]
+async fn who_does_not_read_is_hung_up_on() {
+    let (_trigger, drain) = drain::channel();
+    let value = "v".repeat(2000);
+    let lines = (0..8000).map(|line| format!("k{{service=\"a\",route=\"{line}-{value}\"}} 1\n"));
+    // More than the kernel takes.
+    let large: &str = lines.collect::<String>().leak();
+    let (address, _) = sidecar("1", large, &drain).await;
+    let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
+    let (collector, _) = scrape.collector.clone().expect("it collects");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let server = Server::bind(any).await.expect("a port");
+    let (address, all) = (server.address(), collector.free());
+    let answer = move |request| scrape.clone().answer(request);
+    tokio::spawn(
+        server
+            .with_limits(Scrape::limits())
+            .serve(answer, drain.clone()),
+    );
+
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small one");
+    let mut stream = socket.connect(address).await.expect("connects");
+    let head =
+        "GET /metrics HTTP/1.1\r\nhost: a\r\nx-prometheus-scrape-timeout-seconds: 20\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("written");
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert_eq!(collector.free(), all - 1, "what it does not read is held");
+    let given_back = async {
+        while collector.free() < all {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let given_back = tokio::time::timeout(WAIT, given_back).await;
+    assert!(given_back.is_ok(), "it is held for ever");
+    let mut rest = Vec::new();
+    let _reset = tokio::time::timeout(WAIT, stream.read_to_end(&mut rest)).await;
+    assert!(rest.len() < large.len(), "it was hung up on");
+}

@@ -1,0 +1,196 @@
+//! What a scraper's headers say: which format it wants, whether compressed, and how long it waits.
+//!
+//! Values come as text, a header's lines one by one: a line that is no text is the caller's to leave out.
+
+use std::time::Duration;
+
+use crate::merge::Format;
+
+/// The header in which Prometheus (and the OpenTelemetry collector) tells its timeout, in seconds.
+pub const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
+/// How long one waits who does not say: Prometheus' own default.
+pub const USUAL: Duration = Duration::from_secs(10);
+/// The longest that anybody waits. A large Kong under load takes a minute and more (Kong/charts#828).
+pub const LONGEST: Duration = Duration::from_secs(120);
+
+/// How long a scraper waits that says so, at most [`LONGEST`]. None if that is no time.
+#[must_use]
+pub fn timeout(told: &str) -> Option<Duration> {
+    let seconds = told.trim().parse::<f64>().ok()?;
+    let usable = seconds.is_finite() && seconds > 0.0;
+    usable.then(|| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())))
+}
+
+/// Whether gzip is acceptable by `Accept-Encoding` (RFC 9110 §12.5.3). Where nothing is said, it is not asked for.
+pub fn accepts_gzip<'a>(accept_encoding: impl IntoIterator<Item = &'a str>) -> bool {
+    let (mut gzip, mut any) = (None, None);
+    for item in items(accept_encoding) {
+        if item.is("gzip") || item.is("x-gzip") {
+            gzip = Some(item.quality());
+        } else if item.is("*") {
+            any = Some(item.quality());
+        }
+    }
+    gzip.or(any).is_some_and(|quality| quality > 0.0)
+}
+
+/// The format that is preferred by `Accept` (RFC 9110 §12.5.1). OpenMetrics only where it is named, in the version that is
+/// written here, and nothing is liked better; text for everybody else.
+pub fn format<'a>(accept: impl IntoIterator<Item = &'a str>) -> Format {
+    let (mut open, mut text, mut any_text, mut any) = (None, None, None, None);
+    for item in items(accept) {
+        let known = |ours: &str| item.parameter("version").is_none_or(|told| told == ours);
+        let liked = if item.is("application/openmetrics-text") && known("1.0.0") {
+            &mut open
+        } else if item.is("text/plain") && known("0.0.4") {
+            &mut text
+        } else if item.is("text/*") {
+            &mut any_text
+        } else if item.is("*/*") {
+            &mut any
+        } else {
+            continue;
+        };
+        *liked = Some(item.quality());
+    }
+    let text = text.or(any_text).or(any).unwrap_or(0.0);
+    match open {
+        Some(open) if open > 0.0 && open >= text => Format::OpenMetrics,
+        _ => Format::Text,
+    }
+}
+
+/// One of a list of choices.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    name: &'a str,
+    parameters: &'a str,
+}
+
+/// The choices in all lines of a header.
+fn items<'a>(lines: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Item<'a>> {
+    let items = lines.into_iter().flat_map(|line| line.split(','));
+    items.map(|item| {
+        let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let name = name.trim();
+        Item { name, parameters }
+    })
+}
+
+impl<'a> Item<'a> {
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        let mut pairs = self
+            .parameters
+            .split(';')
+            .filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
+        Some(value.trim().trim_matches('"'))
+    }
+
+    /// How much it is liked, from 0 (not at all) to 1. What cannot be read is not liked.
+    fn quality(&self) -> f32 {
+        self.parameter("q").map_or(1.0, |told| {
+            let quality = told.parse::<f32>().ok().filter(|quality| *quality > 0.0);
+            quality.map_or(0.0, |quality| quality.min(1.0))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_that_make_sense() {
+        for (told, wanted) in [
+            ("9.5", Some(9.5)),
+            (" 2.5 ", Some(2.5)),
+            ("90", Some(90.0)),
+            ("600", Some(120.0)),
+            ("0.001", Some(0.001)),
+            ("0", None),
+            ("-3", None),
+            ("NaN", None),
+            ("inf", None),
+            ("soon", None),
+        ] {
+            assert_eq!(
+                timeout(told).map(|time| time.as_secs_f64()),
+                wanted,
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn gzip_only_where_it_is_asked_for() {
+        for yes in [
+            "gzip",
+            "GZIP",
+            "deflate, gzip;q=0.5",
+            "x-gzip",
+            "*",
+            "br;q=1, *;q=0.1",
+            "identity;q=0, gzip",
+            "gzip ; q=1",
+        ] {
+            assert!(accepts_gzip([yes]), "{yes}");
+        }
+        for no in [
+            "",
+            "identity",
+            "gzip;q=0",
+            "gzip;Q=0",
+            "gzip; q = 0",
+            "gzip;q=0.0000",
+            "gzip; Q=0.000",
+            "gzip;q=0, *",
+            "*;q=0",
+            "deflate, br",
+            "gzipped",
+            "gzip;q=x",
+            "gzip;q=NaN",
+        ] {
+            assert!(!accepts_gzip([no]), "{no}");
+        }
+        assert!(accepts_gzip(["br", "gzip"]), "the second line counts, too");
+        assert!(!accepts_gzip([]));
+    }
+
+    #[test]
+    fn the_format_that_is_liked_best() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+            application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+            text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        for open in [
+            prometheus,
+            "application/openmetrics-text",
+            "Application/OpenMetrics-Text; Version=\"1.0.0\"",
+            "application/openmetrics-text, text/plain",
+            "*/*, application/openmetrics-text",
+        ] {
+            assert_eq!(format([open]), Format::OpenMetrics, "{open}");
+        }
+        for text in [
+            "",
+            "*/*",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "text/plain;version=0.0.4",
+            "application/openmetrics-text;version=0.0.1",
+            "application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "application/openmetrics-text;q=0",
+            "text/plain;q=0.9, application/openmetrics-text;q=0.1",
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.6",
+            "application/openmetrics-text;q=0.1, text/*",
+        ] {
+            assert_eq!(format([text]), Format::Text, "{text}");
+        }
+        let lines = ["text/plain;q=0.5", "application/openmetrics-text"];
+        assert_eq!(format(lines), Format::OpenMetrics, "the second line counts");
+        assert_eq!(format([]), Format::Text);
+    }
+}
