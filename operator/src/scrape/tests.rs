@@ -39,7 +39,7 @@ async fn sidecar_at(
         assert_eq!(request.uri().to_string(), "/metrics?samples=enriched");
         assert_eq!(request.headers()[ACCEPT_ENCODING], "gzip");
         // What the scraper has left, less what merging takes.
-        let left = super::timeout(request.headers()).expect("a timeout");
+        let left = timeout(request.headers()).expect("a timeout");
         assert!(left < Duration::from_secs(3), "{left:?}");
         count.fetch_add(1, Ordering::SeqCst);
         async move {
