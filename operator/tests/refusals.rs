@@ -232,6 +232,11 @@ async fn what_cannot_be_written_is_tried_again() -> Result {
         None,
         "there is no plugin"
     );
+    // Nobody else is kept waiting.
+    let beside = gateway(cluster, "beside", &["x"]).await?;
+    service(&beside.client(), beside.name(), "b", None).await?;
+    extension(&beside.client(), beside.name(), "x", &["b"]).await?;
+    named(&beside, "b", Some(PLUGIN)).await?;
     for kind in [binding, policy] {
         support::delete(&client, "", version, kind, name).await?;
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use support::audit::secrets_looked_at;
 use support::replica::Replica;
 use support::sidecar::{Sidecar, pod, token, trust};
 use support::{Definition, HOME, Result, cluster, equal, extension, gateway, operator_config};
@@ -69,6 +70,12 @@ async fn a_rotation_is_noticed_by_nobody() -> Result {
     secret_has(&secrets, SERVING, "ca.crt", &both).await?;
     assert_eq!(replica.stop().await?, None);
     let replica = Replica::start(cluster, "looks").await?;
+    let leads = until("the lease", PATIENCE, || async {
+        equal(&replica.leads(), &true)?;
+        Ok(())
+    });
+    leads.await?;
+    secrets_looked_at(cluster, SERVING).await?;
     for bundle in [&old, &both] {
         serves(&replica, bundle).await?;
     }
