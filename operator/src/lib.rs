@@ -13,6 +13,7 @@ pub mod ask;
 pub mod certificates;
 pub mod cluster;
 pub mod collect;
+pub mod events;
 pub mod explain;
 pub mod manifests;
 pub mod metrics;

@@ -5,8 +5,8 @@ mod support;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use support::{
-    KONG, KONG_ALPHA, PLUGINS, Result, api, condition, control_plane, delete, equal, extension,
-    gateway, get, gone, operator, plugins, service,
+    KONG, KONG_ALPHA, PLUGINS, Result, api, apply, condition, control_plane, delete, equal,
+    extension, gateway, get, gone, operator, plugins, service,
 };
 
 const PLUGIN: &str = "x-metrics-prometheus";
@@ -145,6 +145,56 @@ async fn deselecting_and_detaching_undo_their_part() -> Result {
             Ok(())
         })
         .await?;
+
+    // A ControlPlane that goes takes its attachment with it; Kong's own controller leaves the plugin's name behind.
+    control_plane(&client, name, "cp", "dp", &["x"]).await?;
+    named(None, Some(PLUGIN)).await?;
+    delete(&client, name, KONG, "ControlPlane", "cp").await?;
+    named(None, None).await?;
+    namespace
+        .until("the plugin to go", || async {
+            let gone = gone(&client, name, PLUGINS, "KongPlugin", PLUGIN).await?;
+            equal(&gone, &true)?;
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// Its plugin and its Services are in the ControlPlane's namespace, and the plugin is not that of a namesake there.
+#[tokio::test]
+async fn an_extension_of_another_namespace() -> Result {
+    let (cluster, _operator) = operator().await?;
+    let namespace = gateway(cluster, "here", &["x"]).await?;
+    let elsewhere = cluster.namespace("elsewhere").await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    let reference = json!({"group": "gateway-operator.konghq.com", "kind": "DataPlaneMetricsExtension",
+        "name": "x", "namespace": elsewhere.name()});
+    let refer = json!({"spec": {"extensions": [reference]}});
+    api(&client, name, KONG, "ControlPlane")
+        .patch("cp", &PatchParams::default(), &Patch::Merge(refer))
+        .await?;
+    for namespace in [name, elsewhere.name()] {
+        service(&client, namespace, "a", None).await?;
+        extension(&client, namespace, "x", &["a"]).await?;
+    }
+    let named = namespace.until("the plugin to be named", || async {
+        Ok(plugins(&client, name, "a").await?.ok_or("none")?)
+    });
+    let plugin = named.await?;
+    assert!(plugin.starts_with("x-") && plugin != PLUGIN, "{plugin}");
+    get(&client, name, PLUGINS, "KongPlugin", &plugin).await?;
+    assert_eq!(plugins(&client, elsewhere.name(), "a").await?, None);
+    let there = elsewhere.name();
+    delete(&client, there, KONG_ALPHA, "DataPlaneMetricsExtension", "x").await?;
+    let let_go = namespace.until("the extension to be let go", || async {
+        let gone = gone(&client, there, KONG_ALPHA, "DataPlaneMetricsExtension", "x").await?;
+        equal(&gone, &true)?;
+        Ok(())
+    });
+    let_go.await?;
+    assert_eq!(plugins(&client, name, "a").await?, None);
+    assert!(gone(&client, name, PLUGINS, "KongPlugin", &plugin).await?);
     Ok(())
 }
 
@@ -216,6 +266,9 @@ async fn a_persons_own_marks_stay() -> Result {
     dataplanes
         .patch("dp", &PatchParams::default(), &Patch::Merge(patch))
         .await?;
+    let trust = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": "mine"},
+        "metadata": {"namespace": name, "name": "tagalong-ca"}});
+    apply(&client, trust).await?;
     extension(&client, name, "x", &["a"]).await?;
     namespace
         .until("the extension to be ready", || async {
@@ -235,6 +288,8 @@ async fn a_persons_own_marks_stay() -> Result {
         })
         .await?;
     assert_eq!(plugins(&client, name, "a").await?.as_deref(), Some(PLUGIN));
+    let trust = get(&client, name, "v1", "ConfigMap", "tagalong-ca").await?;
+    assert_eq!(trust["data"], json!({"ca.crt": "mine"}));
     let dataplane = get(&client, name, KONG, "DataPlane", "dp").await?;
     assert_eq!(
         dataplane["metadata"]["labels"]["tagalong.dev/inject"],

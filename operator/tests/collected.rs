@@ -15,6 +15,7 @@ use tagalong_operator::metrics;
 use tagalong_operator::world::World;
 use tagalong_runtime::drain;
 use tagalong_runtime::lease::Writes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T> {
     Ok(serde_json::from_value(object)?)
@@ -89,10 +90,44 @@ async fn one_event_however_often_it_is_tried() -> Result {
     assert_eq!(event["regarding"]["name"], "kong-1");
     assert_eq!(event["related"]["name"], "kong");
     assert_eq!(event["series"], Value::Null, "it was told once");
+    assert_note(&event);
+
+    // Another reason is another Event, and not one more of the first.
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _length = stream.read(&mut [0; 4096]).await;
+            let answer = b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n";
+            let _written = stream.write_all(answer).await;
+        }
+    });
+    for _ in 0..3 {
+        let collected = collector.collect(String::new(), Some(Duration::from_secs(10)));
+        assert!(collected.await.is_some());
+    }
+    namespace
+        .until("the other Event", || async {
+            let mut notes: Vec<String> = Vec::new();
+            for event in events().await? {
+                equal(&event["series"], &Value::Null)?;
+                notes.push(event["note"].as_str().unwrap_or_default().to_owned());
+            }
+            equal(&notes.len(), &2)?;
+            equal(
+                &notes.iter().any(|note| note.contains("it answered 500")),
+                &true,
+            )?;
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// Why, and what may be done about it.
+fn assert_note(event: &Value) {
     let note = event["note"].as_str().unwrap_or_default();
     assert!(
         note.contains("no connection") && note.contains("NetworkPolicy"),
         "{note}"
     );
-    Ok(())
 }

@@ -9,7 +9,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::audit::{Asked, asked};
+use support::audit::{Asked, asked, secrets_looked_at};
 use support::policies::{isolate, ours, policies, until_ours};
 use support::replica::Replica;
 use support::sidecar::{Sidecar, pod, token, trust};
@@ -180,6 +180,9 @@ async fn an_unchanged_world_causes_no_writes(cluster: &Cluster, replica: &Replic
         "the audit log has what was written so far"
     );
     more_passes(replica, RESYNCS).await?;
+    // What is kept in Secrets is looked at less often.
+    secrets_looked_at(cluster, "tagalong-webhook-tls").await?;
+    more_passes(replica, 1).await?;
     let after = writes()?;
     assert_eq!(after.len(), before.len(), "{:?}", &after[before.len()..]);
     Ok(())

@@ -2,9 +2,12 @@
 
 mod support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_body_util::BodyExt as _;
 use kube::api::Patch;
-use serde_json::json;
-use support::sidecar::{Sidecar, ask_and_not_read, delete_pod, pod, status, token, trust};
+use serde_json::{Value, json};
+use support::sidecar::{Sidecar, ask, ask_and_not_read, delete_pod, pod, status, token, trust};
 use support::{KONG, Result, api, dataplane, delete, extension, gateway, operator, route, service};
 use tagalong_operator::metrics;
 
@@ -133,6 +136,53 @@ async fn nobody_else_gets_any() -> Result {
         );
     }
     Ok(())
+}
+
+/// Kubernetes makes no token that lives for less than ten minutes: the test signs some, as the API server does.
+#[tokio::test]
+async fn a_token_is_good_until_it_expires() -> Result {
+    let (cluster, operator) = operator().await?;
+    let namespace = gateway(cluster, "expires", &["x"]).await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    extension(&client, name, "x", &[]).await?;
+    let trust = trust(&namespace).await?;
+    let uid = pod(&client, name, "proxy", "dp").await?;
+    let made = claims(&token(&client, name, AUDIENCE, Some(("proxy", &uid))).await?)?;
+    let lives = |seconds: i64| -> Result<String> {
+        let now = jiff::Timestamp::now().as_second();
+        let mut claims = made.clone();
+        claims["exp"] = json!(now + seconds);
+        for since in ["iat", "nbf"] {
+            claims[since] = json!(now - 2 * 3600);
+        }
+        Ok(cluster.signed(&claims)?.ok_or("the cluster is not ours")?)
+    };
+    let is = async |token: &str, wanted: u16| -> Result {
+        let waits = namespace.until("the answer", || async {
+            let status = status(operator.push, &trust, Some(token)).await?;
+            support::equal(&status.as_u16(), &wanted)?;
+            Ok(())
+        });
+        Ok(waits.await?)
+    };
+    is(&lives(600)?, 200).await?;
+    let expired = ask(operator.push, &trust, Some(&lives(-3600)?)).await?;
+    assert_eq!(expired.status().as_u16(), 401);
+    let why = expired.into_body().collect().await?.to_bytes();
+    let why = String::from_utf8_lossy(&why);
+    assert!(why.contains("expired"), "{why}");
+    // The API server allows for clocks that differ by a minute: this one is good for half of that.
+    let dying = lives(-30)?;
+    assert_eq!(
+        status(operator.push, &trust, Some(&dying)).await?.as_u16(),
+        200
+    );
+    is(&dying, 401).await
+}
+
+fn claims(token: &str) -> Result<Value> {
+    let claims = token.split('.').nth(1).ok_or("no token")?;
+    Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?)
 }
 
 #[tokio::test]

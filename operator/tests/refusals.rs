@@ -124,7 +124,7 @@ async fn one_service_two_extensions() -> Result {
 
 #[tokio::test]
 async fn one_extension_two_control_planes() -> Result {
-    let (cluster, _operator) = operator().await?;
+    let (cluster, operator) = operator().await?;
     let namespace = gateway(cluster, "two-cps", &["x"]).await?;
     let (client, name) = (namespace.client(), namespace.name());
     dataplane(&client, name, "other").await?;
@@ -143,13 +143,105 @@ async fn one_extension_two_control_planes() -> Result {
             })
             .await?;
     }
+    let told = async |times: usize| -> Result<Vec<Value>> {
+        let told = namespace.until("the Event", || async {
+            let told = events(&client, name, "AttachedTwice").await?;
+            equal(&told.len(), &times)?;
+            Ok(told)
+        });
+        Ok(told.await?)
+    };
+    told(1).await?;
+    // It is not said again with every pass.
+    let passes = || operator.metrics.reconcile.passes.get();
+    let before = passes();
+    for bystander in 0..3 {
+        service(&client, name, &format!("bystander-{bystander}"), None).await?;
+        namespace
+            .until("another pass", || async {
+                if passes() > before + bystander {
+                    return Ok(());
+                }
+                Err("none".into())
+            })
+            .await?;
+    }
+    assert_eq!(told(1).await?[0]["series"], Value::Null);
+    // What is too long for an Event is cut.
+    for third in 0..6 {
+        let long = format!("{third}{}", "l".repeat(200));
+        control_plane(&client, name, &long, "other", &["x"]).await?;
+    }
     namespace
-        .until("the Event", || async {
-            equal(&events(&client, name, "AttachedTwice").await?.len(), &1)?;
+        .until("an Event about all of them", || async {
+            let told = events(&client, name, "AttachedTwice").await?;
+            let cut = told.iter().any(|event| {
+                let note = event["note"].as_str().unwrap_or_default();
+                note.len() > 900 && note.ends_with('…')
+            });
+            equal(&cut, &true)?;
             Ok(())
         })
         .await?;
     Ok(())
+}
+
+/// Kong's own webhook may refuse a plugin, or be away.
+#[tokio::test]
+async fn what_cannot_be_written_is_tried_again() -> Result {
+    let (cluster, _operator) = operator().await?;
+    let namespace = gateway(cluster, "refused", &["x"]).await?;
+    let (client, name) = (namespace.client(), namespace.name());
+    service(&client, name, "a", None).await?;
+    let version = "admissionregistration.k8s.io/v1";
+    let (policy, binding) = (
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    );
+    let rule = json!({"apiGroups": ["configuration.konghq.com"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["kongplugins"]});
+    let here = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
+    for (kind, spec) in [
+        (
+            policy,
+            json!({"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "false", "message": "not now"}]}),
+        ),
+        (
+            binding,
+            json!({"policyName": name, "validationActions": ["Deny"], "matchResources": here}),
+        ),
+    ] {
+        let object =
+            json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec});
+        apply(&client, object).await?;
+    }
+    namespace
+        .until("plugins to be refused", || async {
+            let made = foreign_plugin(&client, name, "probe", json!({})).await;
+            let Err(error) = made else {
+                support::delete(&client, name, PLUGINS, "KongPlugin", "probe").await?;
+                return Err("it was made".into());
+            };
+            equal(&error.to_string().contains("not now"), &true)?;
+            Ok(())
+        })
+        .await?;
+    extension(&client, name, "x", &["a"]).await?;
+    says(&namespace, "x", "Programmed", "False WriteFailed").await?;
+    assert_eq!(
+        plugins(&client, name, "a").await?,
+        None,
+        "there is no plugin"
+    );
+    // Nobody else is kept waiting.
+    let beside = gateway(cluster, "beside", &["x"]).await?;
+    service(&beside.client(), beside.name(), "b", None).await?;
+    extension(&beside.client(), beside.name(), "x", &["b"]).await?;
+    named(&beside, "b", Some(PLUGIN)).await?;
+    for kind in [binding, policy] {
+        support::delete(&client, "", version, kind, name).await?;
+    }
+    says(&namespace, "x", "Ready", "True Ready").await?;
+    named(&namespace, "a", Some(PLUGIN)).await
 }
 
 #[tokio::test]

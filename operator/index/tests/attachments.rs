@@ -174,6 +174,22 @@ fn what_is_being_deleted_attaches_nothing() {
 }
 
 #[test]
+fn a_workload_names_an_extension_of_its_own_namespace_or_of_another() {
+    for (written, extension) in [("e", "apps/e"), (" e ", "apps/e"), ("other/e", "other/e")] {
+        let index = index(&[Thing::new(
+            ObjectKind::Deployment,
+            "apps",
+            "kong",
+            json!({"metadata": {
+                "labels": {"tagalong.dev/inject": "enabled"},
+                "annotations": {"tagalong.dev/metrics-extension": written},
+            }}),
+        )]);
+        assert_eq!(index.attachments(&key(extension)).len(), 1, "{written:?}");
+    }
+}
+
+#[test]
 fn a_workload_stands_for_a_dataplane() {
     let workload = |name: &str, metadata: Value| {
         let body =

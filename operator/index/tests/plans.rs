@@ -384,12 +384,23 @@ fn a_global_plugin_is_merged_or_respected() {
         !off.plugins[0].config.0.contains_key("per_consumer"),
         "a plugin that is off does nothing"
     );
-    let (outcomes, _) = plan(&[
+    let (_, mine) = plan(&[
         plain("a"),
-        global(json!({"configFrom": {"secretKeyRef": {"name": "s", "key": "k"}}})),
+        global(json!({"config": {"per_consumer": true}, "metadata": {"labels": {}}})),
     ]);
-    has(
-        &outcomes[0],
-        "the global KongClusterPlugin all has settings in a Secret",
+    assert!(
+        !mine.plugins[0].config.0.contains_key("per_consumer"),
+        "a plugin that is not global is in force where it is named"
     );
+    let secret = json!({"secretKeyRef": {"name": "s", "key": "k"}});
+    for unreadable in [
+        json!({"configFrom": secret}),
+        json!({"configPatches": [{"path": "/per_consumer", "valueFrom": secret}]}),
+    ] {
+        let (outcomes, _) = plan(&[plain("a"), global(unreadable)]);
+        has(
+            &outcomes[0],
+            "the global KongClusterPlugin all has settings in a Secret",
+        );
+    }
 }

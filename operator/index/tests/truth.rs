@@ -177,3 +177,22 @@ fn a_name_that_could_stand_for_two_services_is_in_no_table() {
     index.delete(ObjectKind::HttpRoute, &one.key());
     assert_eq!(table(&index).0[name].to_string(), "a/y");
 }
+
+/// One object gives a name to one Service, another to several: which of the two Kong means is not known either.
+#[test]
+fn a_name_that_could_stand_for_several_services_is_in_no_table() {
+    let route = |name: &str, services: &[&str], hosts: &[&str]| {
+        let backends: Vec<_> = services
+            .iter()
+            .map(|service| json!({"name": service, "port": 80}))
+            .collect();
+        let spec = json!({"hostnames": hosts, "rules": [{"backendRefs": backends}]});
+        Thing::new(ObjectKind::HttpRoute, "a", name, json!({"spec": spec}))
+    };
+    let (one, several) = (route("r", &["x"], &["0"]), route("r.0", &["x", "y"], &[]));
+    for things in [[one.clone(), several.clone()], [several, one]] {
+        let names = table(&things, &dataplane(None, None)).services;
+        assert!(!names.0.contains_key("httproute.a.r.0.0"), "{things:?}");
+        assert_eq!(names.0["httproute.a.r.0"].to_string(), "a/x");
+    }
+}

@@ -1,8 +1,9 @@
 //! Events about pods that cannot be collected: one whenever a pod fails for another reason than before.
 
 use crate::collect::fetch::{Failed, Target};
+use crate::events::Events;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::events::{Event, EventType};
 use tagalong_index::Key;
 use tagalong_runtime::Drain;
 use tagalong_runtime::lease::Writes;
@@ -62,15 +63,11 @@ pub async fn record(
     mut troubles: mpsc::Receiver<Trouble>,
     drain: Drain,
 ) {
-    let reporter = Reporter {
-        controller: "tagalong".to_owned(),
-        instance: Some(instance),
-    };
-    let recorder = Recorder::new(client, reporter);
+    let mut events = Events::new(client, &instance);
     let work = async {
         while let Some(trouble) = troubles.recv().await {
             let (about, event) = event(&trouble);
-            let published = writes.run(recorder.publish(&event, &about)).await;
+            let published = writes.run(events.record(&event, &about)).await;
             if let Ok(Err(error)) = published {
                 tracing::warn!(%error, pod = %trouble.pod, "cannot record an Event");
             }

@@ -95,6 +95,18 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The KongPlugin that a Service names by it, which must be there before.
+    #[must_use]
+    pub fn names(&self) -> Option<Key> {
+        let Self::Metadata { kind, key, patch } = self else {
+            return None;
+        };
+        let plugin = patch["metadata"]["annotations"][ADDED_PLUGIN].as_str()?;
+        (*kind == Patched::Service).then(|| Key::new(key.namespace.clone(), plugin))
+    }
+}
+
 /// A kind whose metadata is patched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patched {

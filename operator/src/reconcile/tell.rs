@@ -1,5 +1,6 @@
 //! Tells people: the status of extensions where it has room, and Events, each thing once.
 
+use crate::events::Events;
 use crate::metrics::{self, Kind, Reason};
 use crate::reconcile::observed::Observe as _;
 use crate::reconcile::status::{Finding, findings, status};
@@ -8,7 +9,7 @@ use crate::world::World;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tagalong_crds::{
@@ -23,7 +24,7 @@ const NOTE: usize = 1000;
 /// Tells people.
 pub struct Teller {
     client: kube::Client,
-    recorder: Recorder,
+    events: Events,
     writes: Writes,
     world: World,
     metrics: metrics::Reconcile,
@@ -42,12 +43,8 @@ impl Teller {
         world: World,
         metrics: metrics::Reconcile,
     ) -> Self {
-        let reporter = Reporter {
-            controller: "tagalong".to_owned(),
-            instance: Some(instance.to_owned()),
-        };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Events::new(client.clone(), instance),
             client,
             writes,
             world,
@@ -94,7 +91,7 @@ impl Teller {
         all_said
     }
 
-    async fn event(&self, extension: &DataPlaneMetricsExtension, finding: &Finding) {
+    async fn event(&mut self, extension: &DataPlaneMetricsExtension, finding: &Finding) {
         let regarding = ObjectReference {
             api_version: Some(DataPlaneMetricsExtension::preferred().api_version),
             kind: Some(DataPlaneMetricsExtension::KIND.to_owned()),
@@ -124,7 +121,7 @@ impl Teller {
         };
         let published = self
             .writes
-            .run(self.recorder.publish(&event, &regarding))
+            .run(self.events.record(&event, &regarding))
             .await;
         if let Ok(Err(error)) = published
             && !namespace_ends(&error)

@@ -20,6 +20,7 @@ use tagalong_runtime::lease::Writes;
 
 /// Writes under way at once.
 const AT_ONCE: usize = 16;
+const KONG_PLUGIN: &str = "KongPlugin";
 
 /// Writes for the reconcilers.
 #[derive(Clone)]
@@ -50,11 +51,13 @@ pub struct Written {
 }
 
 impl Writer {
-    /// Carries out all stages. A stage that failed in part does not keep back the next: it is about
-    /// other objects, or finds the world as it is.
+    /// Carries out all stages. A stage that failed in part does not keep back the next, which is about
+    /// other objects, or finds the world as it is; but no Service names a plugin that could not be made.
     pub async fn carry_out(&self, stages: Vec<Vec<Action>>) -> Written {
         let mut written = Written::default();
-        for stage in stages {
+        let mut unwritten = BTreeSet::new();
+        for mut stage in stages {
+            stage.retain(|action| action.names().is_none_or(|key| !unwritten.contains(&key)));
             let results: Vec<_> = futures::stream::iter(stage)
                 .map(|action| async move {
                     let about = about(&action);
@@ -65,6 +68,9 @@ impl Writer {
                 .await;
             for ((kind, key), result) in results {
                 let label = Kind { kind };
+                if kind == KONG_PLUGIN && result.is_err() {
+                    unwritten.insert(key.clone());
+                }
                 match result {
                     Ok(()) => {
                         written.done += 1;
@@ -299,9 +305,7 @@ pub(super) fn namespace_ends(error: &kube::Error) -> bool {
 
 fn about(action: &Action) -> (&'static str, Key) {
     match action {
-        Action::Plugin { key, .. } | Action::DeletePlugin { key, .. } => {
-            ("KongPlugin", key.clone())
-        }
+        Action::Plugin { key, .. } | Action::DeletePlugin { key, .. } => (KONG_PLUGIN, key.clone()),
         Action::Metadata { kind, key, .. } => {
             let kind = match kind {
                 Patched::Service => "Service",

@@ -39,6 +39,10 @@ async fn sidecar_at(
     let count = Arc::clone(&asked);
     let answer = move |request: Request<hyper::body::Incoming>| {
         assert_eq!(request.uri().to_string(), "/metrics?samples=enriched");
+        assert_eq!(request.headers()[ACCEPT_ENCODING], "gzip");
+        // What the scraper has left, less what merging takes.
+        let left = timeout(request.headers()).expect("a timeout");
+        assert!(left < Duration::from_secs(3), "{left:?}");
         count.fetch_add(1, Ordering::SeqCst);
         async move {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -167,12 +171,62 @@ async fn one_dead_pod_costs_its_own_samples_only_and_scrapes_share_a_fan_out() {
         one.contains("tagalong_leader"),
         "its own metrics are there too: {one}"
     );
-    body(scrape.answer(request()).await).await;
+    let next = body(scrape.answer(request()).await).await;
     assert_eq!(
         asked.load(Ordering::SeqCst),
         2,
         "the next scrape is no stale copy"
     );
+    for reason in ["other_pod", "connection", "timeout"] {
+        let line = format!("tagalong_collect_failures_total{{reason=\"{reason}\"}} 1\n");
+        assert!(next.contains(&line), "no {line} in {next}");
+    }
+}
+
+/// Kong's own collector keeps the last pod's series, and of types takes the last one's word.
+#[tokio::test]
+async fn each_pods_series_are_there_and_what_is_left_out_is_counted() {
+    const ONE: &str = "# TYPE k counter\nk{service=\"a\"} 1\nk{service=\"a\"} 2\n\
+        # TYPE h histogram\nh_bucket 1\n\
+        k{dataplane_pod=\"liar\"} 1\nno sample\n\
+        # TYPE odd counter\nodd 1\n";
+    const OTHER: &str =
+        "# TYPE k counter\nk{service=\"a\"} 3\n# TYPE odd gauge\nodd 1\nodd{l=\"2\"} 2\n";
+    let (_trigger, drain) = drain::channel();
+    let long = format!("{ONE}long{{l=\"{}\"}} 1\n", "l".repeat(70_000)).leak();
+    let (one, _) = sidecar("1", long, &drain).await;
+    let (other, _) = sidecar("2", OTHER, &drain).await;
+    let world = world(vec![pod("1", one), pod("2", other)]);
+    let scrape = scraper(world, Writes::always());
+    let answer = body(scrape.clone().answer(request()).await).await;
+    let samples: Vec<_> = answer
+        .lines()
+        .filter(|line| line.starts_with("k{") || line.starts_with("odd{"))
+        .map(|line| line.replace("dataplane=\"kong\",dataplane_namespace=\"default\",", ""))
+        .collect();
+    assert_eq!(
+        samples,
+        [
+            format!("k{{dataplane_pod=\"pod-1\",dataplane_url=\"http://{one}\",service=\"a\"}} 1"),
+            format!(
+                "k{{dataplane_pod=\"pod-2\",dataplane_url=\"http://{other}\",service=\"a\"}} 3"
+            ),
+            format!("odd{{dataplane_pod=\"pod-1\",dataplane_url=\"http://{one}\"}} 1"),
+        ]
+    );
+    let answer = body(scrape.answer(request()).await).await;
+    for (reason, lines) in [
+        ("duplicates", 1),
+        ("misplaced", 1),
+        ("labelled", 1),
+        ("unparsed", 1),
+        ("over_long", 1),
+        ("conflicting_samples", 2),
+    ] {
+        let line =
+            format!("tagalong_collect_lines_left_out_total{{reason=\"{reason}\"}} {lines}\n");
+        assert!(answer.contains(&line), "no {line} in {answer}");
+    }
 }
 
 /// Kong's own collector keeps one series a pod, one family, and neither route nor workspace.

@@ -2,7 +2,7 @@
 
 use super::{HOME, Result};
 use serde_json::Value;
-use tagalong_cluster::Cluster;
+use tagalong_cluster::{Cluster, PATIENCE, until};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -19,6 +19,27 @@ impl Asked {
     pub fn writes(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch") && self.resource != "leases"
     }
+}
+
+/// Waits until the operator, which may write by now, has looked at what it keeps in Secrets; `last` is the one that it
+/// reads last.
+pub async fn secrets_looked_at(cluster: &Cluster, last: &str) -> Result {
+    for name in ["tagalong-ca", last] {
+        let reads = || -> Result<usize> {
+            let asked = asked(cluster)?.into_iter();
+            let reads = asked.filter(|one| one.resource == "secrets" && one.verb == "get");
+            Ok(reads.filter(|one| one.name == name).count())
+        };
+        let before = reads()?;
+        let looked = until("another look at the Secrets", PATIENCE, || async {
+            if reads()? > before {
+                return Ok(());
+            }
+            Err("not yet".into())
+        });
+        looked.await?;
+    }
+    Ok(())
 }
 
 /// All requests of the operator's account for objects, oldest first.

@@ -23,7 +23,8 @@ use tokio::sync::OnceCell;
 
 /// Where the operator lives.
 pub const HOME: &str = "tagalong-system";
-const NAME: &str = "tagalong-operator";
+/// Its account, its roles and its Lease.
+pub const NAME: &str = "tagalong-operator";
 /// Files of rules.
 pub const CLUSTER_RULES: &str = "operator-clusterrole-rules.yaml";
 pub const HOME_RULES: &str = "operator-role-rules.yaml";
@@ -149,6 +150,7 @@ pub fn api(client: &Client, namespace: &str, version: &str, kind: &str) -> Api<D
     let plural = match kind {
         "Ingress" => "ingresses".to_owned(),
         "NetworkPolicy" => "networkpolicies".to_owned(),
+        "ValidatingAdmissionPolicy" => "validatingadmissionpolicies".to_owned(),
         kind => format!("{}s", kind.to_lowercase()),
     };
     let gvk = GroupVersionKind::gvk(group, version, kind);

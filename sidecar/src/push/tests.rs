@@ -337,6 +337,24 @@ async fn a_refusal_is_tried_again_with_the_token_of_then() {
 }
 
 #[tokio::test]
+async fn the_token_is_read_again_for_each_attempt() {
+    let (ca, tls) = certificates();
+    let operator = operator(tls, vec![(StatusCode::UNAUTHORIZED, vec![], Then::End)]).await;
+    let client = Client::at(&ca, &operator);
+    let shows = |token: &str| {
+        let shown = operator.shown.lock();
+        shown.last().is_some_and(|last| last == token)
+    };
+    client
+        .until("the first one is shown", |_, _| shows("Bearer first"))
+        .await;
+    client.write("token", "second");
+    client
+        .until("the second one is shown", |_, _| shows("Bearer second"))
+        .await;
+}
+
+#[tokio::test]
 async fn the_ca_is_read_again_so_that_a_rotation_restarts_nothing() {
     let (_, tls) = certificates();
     let (other, _) = certificates();

@@ -14,6 +14,8 @@ pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";
 pub(crate) const POD_RANGE: &str = "10.244.0.0/16";
 /// First address of [`SERVICE_RANGE`]: the Service `kubernetes`.
 const API_SERVICE_ADDRESS: &str = "10.96.0.1";
+/// The files with the keys that tokens of service accounts are signed by and checked by, without their endings.
+pub(crate) const SERVICE_ACCOUNTS: &str = "service-accounts";
 
 /// Where it all goes: which ports, which address others are told, which files.
 pub(crate) struct Layout {
@@ -123,7 +125,7 @@ pub(crate) fn write_keys(layout: &Layout, authorities: &Authorities) -> Result<(
     cluster.pair().write(directory, "ca")?;
     write(directory, "audit-policy.yaml", AUDIT_POLICY)?;
     write(directory, "front-proxy-ca.crt", &front_proxy.certificate())?;
-    write_signing_key(directory, "service-accounts")?;
+    write_signing_key(directory, SERVICE_ACCOUNTS)?;
     cluster
         .server(&[
             "kube-apiserver",
@@ -220,11 +222,11 @@ fn api_server(layout: &Layout) -> Vec<String> {
         ),
         (
             "service-account-key-file",
-            layout.file("service-accounts.pub"),
+            layout.file(&format!("{SERVICE_ACCOUNTS}.pub")),
         ),
         (
             "service-account-signing-key-file",
-            layout.file("service-accounts.key"),
+            layout.file(&format!("{SERVICE_ACCOUNTS}.key")),
         ),
         ("service-cluster-ip-range", SERVICE_RANGE.into()),
         ("authorization-mode", "Node,RBAC".into()),
@@ -269,7 +271,7 @@ fn controller_manager(layout: &Layout, kubeconfig: &Path) -> Vec<String> {
         ("root-ca-file", layout.file("ca.crt")),
         (
             "service-account-private-key-file",
-            layout.file("service-accounts.key"),
+            layout.file(&format!("{SERVICE_ACCOUNTS}.key")),
         ),
         ("cluster-signing-cert-file", layout.file("ca.crt")),
         ("cluster-signing-key-file", layout.file("ca.key")),

@@ -26,6 +26,7 @@ mod monitoring;
 mod namespace;
 mod node;
 mod ports;
+mod tokens;
 mod wait;
 
 pub use cluster::Cluster;

@@ -223,12 +223,13 @@ fn http_route_backends_are_compared_as_sorted_json() {
         json!({"rules": [
             {"backendRefs": [a, b]}, {"backendRefs": [b, a]}, {"backendRefs": [a]}, {"backendRefs": [filtered]},
             {"backendRefs": [named]}, {"backendRefs": [a], "timeouts": {"backendRequest": "1s"}},
+            {"backendRefs": [{"name": "a", "port": 1, "weight": 2}]},
         ]}),
     ));
-    let indices: Vec<bool> = (0..6)
+    let indices: Vec<bool> = (0..7)
         .map(|rule| names.contains_key(&format!("httproute.n.r.{rule}")))
         .collect();
-    assert_eq!(indices, [true, false, true, true, true, true]);
+    assert_eq!(indices, [true, false, true, true, true, true, true]);
     assert_eq!(
         names["httproute.n.r.0"], "Service n/a",
         "no traffic goes to a backend of weight 0"
@@ -299,6 +300,26 @@ fn long_combined_names_have_a_hash() {
             "2af97518789c7bec317c2add454f1c0866f23a1b5725696ad261a016fb481c52"
         )]
     );
+}
+
+#[test]
+fn a_combined_name_of_511_bytes_is_not_shortened() {
+    for (length, shortened) in [(511, false), (512, true)] {
+        let backend = |length: usize| json!({"name": "s".repeat(length), "port": 80});
+        let names = services(http_route(
+            "n",
+            "r",
+            json!({"rules": [{"backendRefs": [backend(240), backend(length - 271)]}]}),
+        ));
+        let combined: Vec<usize> = names
+            .keys()
+            .filter(|name| name.starts_with("httproute.n.svc.") && !name.contains("_combined."))
+            .map(String::len)
+            .collect();
+        assert_eq!(combined, [length]);
+        let hashed = names.keys().any(|name| name.contains("_combined."));
+        assert_eq!(hashed, shortened, "{length}");
+    }
 }
 
 // Kong Operator 2.3, `httproute_timeout_test.go`.

@@ -110,6 +110,26 @@ fn a_flood_of_changes_comes_as_a_snapshot() {
     assert!(stream.table.entries().services.len() > 1);
 }
 
+/// A snapshot is of now: it may hold what a change that is told of after it brought.
+#[test]
+fn what_a_snapshot_holds_is_not_said_again() {
+    let (mut index, mut feeds) = (Index::new(Settings::default()), Feeds::default());
+    for object in [dataplane("a"), pod("1", "a")] {
+        index.apply(object);
+    }
+    let mut stream = Stream::open(&mut feeds, &index, "1");
+    let many = (0..5000).map(|i| ingress(&format!("x{i}"), 80)).collect();
+    let mut changes = index.reset(ObjectKind::Ingress, many);
+    changes.absorb(index.apply(ingress("x1", 81)));
+    feeds.publish(&changes, &index);
+    assert_eq!(stream.catch_up(), 1);
+    stream.agrees(&index, "a");
+    let changes = index.apply(ingress("x1", 82));
+    feeds.publish(&changes, &index);
+    assert_eq!(stream.catch_up(), 1);
+    stream.agrees(&index, "a");
+}
+
 #[test]
 fn a_pod_that_is_gone_or_moved_is_cut_off() {
     let (mut index, mut feeds) = (Index::new(Settings::default()), Feeds::default());

@@ -18,6 +18,9 @@ struct Vouches;
 
 impl Reviewer for Vouches {
     async fn review(&self, token: &str) -> Result<TokenReview, String> {
+        if token == "away" {
+            return Err("no route to host".to_owned());
+        }
         let status = match token.strip_prefix("pod-") {
             None => json!({"authenticated": false}),
             Some(uid) => {
@@ -85,6 +88,7 @@ async fn nobody_else_gets_any() {
         (Some("Bearer "), 401, "no_token"),
         (Some("Bearer junk"), 401, "invalid_token"),
         (Some("Bearer pod-2"), 403, "unknown_pod"),
+        (Some("Bearer away"), 503, "unavailable"),
     ] {
         let mut request = Request::get("/v1/labels");
         if let Some(token) = token {

@@ -95,6 +95,24 @@ async fn who_does_not_read_is_dropped_and_hung_up_on() {
     drop(open.lines);
 }
 
+/// Too slow for the changes, though not too slow to read: it must not go on with a gap.
+#[tokio::test(start_paused = true)]
+async fn who_lags_behind_is_dropped_too() {
+    let mut open = opened(2);
+    for version in 8..20 {
+        tokio::task::yield_now().await;
+        open.updates
+            .send(update(version, "delta\n"))
+            .expect("subscribed");
+    }
+    let mut read = 0;
+    while next(&mut open.lines).await.is_some() {
+        read += 1;
+        assert!(read <= 2 * WAITING, "it goes on");
+    }
+    assert_eq!(open.work.await.expect("no panic"), End::Slow);
+}
+
 #[tokio::test(start_paused = true)]
 async fn heartbeats_find_out_who_does_not_read() {
     let open = opened(2);

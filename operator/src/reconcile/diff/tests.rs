@@ -242,6 +242,19 @@ fn what_a_person_wrote_is_theirs() {
 }
 
 #[test]
+fn a_dataplane_on_its_way_out_is_left_alone() {
+    let mut now = observed(&[]);
+    settle(&wanted(&[]), &mut now);
+    let dataplane = now.dataplanes.get_mut(&key("kong"));
+    dataplane.expect("it is there").deleting = true;
+    let found = now.dataplanes.clone();
+    for wanted in [wanted(&[]), Wanted::default()] {
+        settle(&wanted, &mut now);
+        assert_eq!(now.dataplanes, found);
+    }
+}
+
+#[test]
 fn what_others_undo_is_done_again() {
     let mut now = observed(&[("echo", Some("a"))]);
     let wanted = wanted(&["echo"]);

@@ -60,7 +60,10 @@ async fn a_malformed_object_costs_itself_only_and_a_failure_is_no_end() {
         Ok(Event::InitApply(read("b", &bad))),
         Ok(Event::InitDone),
         Ok(Event::Apply(read("a", &bad))),
-        // The version was too old, or the connection broke: all is listed anew.
+        // The version was too old, or the connection broke: all is listed anew, from the beginning.
+        Err(watcher::Error::NoResourceVersion),
+        Ok(Event::Init),
+        Ok(Event::InitApply(read("b", &good))),
         Err(watcher::Error::NoResourceVersion),
         Ok(Event::Init),
         Ok(Event::InitApply(read("c", &good))),
@@ -78,5 +81,5 @@ async fn a_malformed_object_costs_itself_only_and_a_failure_is_no_end() {
     assert!(readiness.missing().is_empty());
     let label = metrics::Kind { kind: "KongPlugin" };
     assert_eq!(metrics.malformed.get_or_create(&label).get(), 2);
-    assert_eq!(metrics.errors.get_or_create(&label).get(), 1);
+    assert_eq!(metrics.errors.get_or_create(&label).get(), 2);
 }

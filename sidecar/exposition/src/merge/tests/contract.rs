@@ -73,6 +73,14 @@ fn a_histograms_lines_are_one_family() {
 }
 
 #[test]
+fn a_sample_without_a_type_is_no_part_of_anothers_histogram() {
+    let histogram = "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 2\nh_count 2\nh_sum 7\n";
+    let (out, _, stats) = text(&[histogram, "h 1\n"]);
+    assert!(!out.contains("dataplane_pod=\"b\""), "{out}");
+    assert_eq!((stats.conflicts, stats.conflicting_samples), (1, 1));
+}
+
+#[test]
 fn a_series_is_written_once() {
     let (out, each, _) = text(&[
         "x{a=\"1\",b=\"2\"} 1\nx{a=\"1\",b=\"2\"} 2\nx{b=\"2\",a=\"1\"} 3\nx{a=\"1\",b=\"2\",c=\"\"} 4\nx{a=\"1\"} 5\n",
