@@ -131,8 +131,9 @@ async fn take_back(
             break;
         }
         let written = writer.carry_out(stages).await;
-        tracing::info!(writes = written.done, "took back");
-        if written.failed.is_empty() {
+        tracing::info!(writes = written.done.len(), "took back");
+        let refused = written.failed.iter().any(|(_, error)| error.is_some());
+        if !refused {
             tokio::time::sleep(PAUSE).await;
             continue;
         }
