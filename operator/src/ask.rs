@@ -3,6 +3,7 @@
 use crate::args::OperateArgs;
 use crate::cluster::kinds;
 use crate::explain;
+use crate::manifests;
 use crate::metrics;
 use crate::operate::{Failure, client, on_runtime};
 use crate::watches::{self, Context};
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 use tagalong_index::{Key, Settings};
-use tagalong_runtime::{Readiness, drain};
+use tagalong_runtime::{Readiness, drain, logging};
 use tagalong_wire::Message;
 
 /// A cluster that has not answered within this time is not answering.
@@ -36,10 +37,14 @@ pub fn table(args: &OperateArgs, dataplane: &str) -> Result<(), Failure> {
         state.index.snapshot(&key).ok_or(known)
     });
     let snapshot = snapshot.map_err(|known| {
-        Failure::Ask(format!(
-            "there is no DataPlane {key}; there are: {}",
-            known.join(", ")
-        ))
+        Failure::Ask(if known.is_empty() {
+            format!("there is no DataPlane {key}, nor any other")
+        } else {
+            format!(
+                "there is no DataPlane {key}; there are: {}",
+                known.join(", ")
+            )
+        })
     })?;
     let mut line = Vec::new();
     Message::Snapshot(snapshot).write(&mut line);
@@ -60,13 +65,12 @@ fn print(text: &[u8]) -> Result<(), Failure> {
     std::io::stdout().write_all(text).map_err(Failure::Tokio)
 }
 
-/// Everything there is, read once.
+/// Everything there is, read once. What cannot be read may be the answer, so it is told.
 fn read(args: &OperateArgs) -> Result<World, Failure> {
+    logging::warn_person();
     let world = World::new(Settings::default(), metrics::Push::default());
     if let Some(dir) = &args.manifests {
-        let loaded =
-            crate::manifests::load(dir).map_err(|error| Failure::Ask(error.to_string()))?;
-        loaded.into_world(&world);
+        manifests::load(dir)?.into_world(&world);
         return Ok(world);
     }
     on_runtime(async {

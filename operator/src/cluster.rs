@@ -130,7 +130,7 @@ pub async fn start(
         metrics: metrics.reconcile.clone(),
         admitted: args.admitted().into(),
     };
-    tokio::spawn(reconcile::run(
+    let reconciled = reconcile::run(
         writer,
         teller,
         serving.bundle.clone(),
@@ -138,25 +138,33 @@ pub async fn start(
         synced.clone(),
         Duration::from_secs(args.resync_seconds),
         drain.clone(),
-    ));
+    );
+    drain.spawn("the reconciler", reconciled);
     if let Some(name) = &args.webhook_configuration {
-        tokio::spawn(webhook::keep(
+        let kept = webhook::keep(
             client.clone(),
             name.clone(),
             serving.bundle.clone(),
             writes.clone(),
             drain.clone(),
-        ));
+        );
+        drain.spawn("the keeper of the webhook's caBundle", kept);
     }
 
     let (announcer, troubles) = announce::channel();
-    tokio::spawn(announce::record(
+    let recorded = announce::record(
         client.clone(),
         args.pod_name.clone(),
         writes.clone(),
         troubles,
         drain.clone(),
-    ));
+    );
+    let end = drain.clone();
+    drain.spawn("the recorder of Events", async move {
+        recorded.await;
+        // It ends at once where nobody collects, since nobody has anything to tell then.
+        end.begun().await;
+    });
 
     let limits = Limits {
         connections: args.push_connections,
@@ -173,7 +181,8 @@ pub async fn start(
         drain.clone(),
         metrics.push.clone(),
     );
-    tokio::spawn(server.serve(move |request| push.clone().answer(request), drain.clone()));
+    let served = server.serve(move |request| push.clone().answer(request), drain.clone());
+    drain.spawn("the push server", served);
     tracing::info!(address = %push_address, "pushes labels");
     ready_when(readiness, &synced, &serving, drain);
     Ok(Operator {
@@ -210,7 +219,8 @@ pub(crate) fn watch(
     };
     let ready = synced.handle("ConfigMap");
     let named = Some(CA_CONFIG_MAP);
-    tokio::spawn(watches::core(ca, named, ready, drain.clone()));
+    let watched = watches::core(ca, named, ready, drain.clone());
+    drain.spawn("the watch of ConfigMaps", watched);
     let policies = Context {
         client: context.client.clone(),
         sink: Policies(context.sink.clone()),
@@ -218,8 +228,10 @@ pub(crate) fn watch(
         selectors: BTreeMap::new(),
     };
     let ready = synced.handle("NetworkPolicy");
-    tokio::spawn(watches::core(policies, None, ready, drain.clone()));
-    tokio::spawn(watches::run(kinds, context, synced.clone(), drain.clone()));
+    let watched = watches::core(policies, None, ready, drain.clone());
+    drain.spawn("the watch of NetworkPolicies", watched);
+    let watched = watches::run(kinds, context, synced.clone(), drain.clone());
+    drain.spawn("discovery", watched);
 }
 
 /// Claims the lease that the replicas share.

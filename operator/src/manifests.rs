@@ -38,15 +38,15 @@ pub fn load(dir: &Path) -> Result<Loaded, Unreadable> {
         })?);
     }
     let manifests = Manifests::read(documents).with_operators();
-    for problem in &manifests.problems {
-        tracing::warn!(problem, "left out of the manifests");
-    }
     Ok(Loaded { manifests, texts })
 }
 
 impl Loaded {
-    /// Puts the objects into `world`, and takes out what was there before.
+    /// Puts the objects into `world`, and takes out what was there before. Says which could not be read.
     pub fn into_world(&self, world: &World) {
+        for problem in &self.manifests.problems {
+            tracing::warn!(problem, "left out of the manifests");
+        }
         world.replace(&self.manifests.objects);
     }
 

@@ -1,7 +1,7 @@
 //! Operation without a cluster: objects from files that are followed, labels on loopback.
 
 use crate::args::OperateArgs;
-use crate::manifests::{self, Loaded};
+use crate::manifests::Loaded;
 use crate::metrics::Metrics;
 use crate::operate::Failure;
 use crate::push::server::{Access, Push};
@@ -13,27 +13,27 @@ use std::time::Duration;
 use tagalong_index::Settings;
 use tagalong_runtime::serve::Server;
 use tagalong_runtime::{Drain, Runtime};
-use tokio::task::JoinHandle;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Reads `dir`, follows it and pushes labels. The task ends with the drain.
+/// Follows what was `loaded` from `dir`, and pushes labels.
 ///
 /// # Errors
 ///
-/// When a file or a port cannot be had.
+/// When a port cannot be had.
 pub async fn start(
     args: &OperateArgs,
     dir: &Path,
+    loaded: Loaded,
     metrics: &Metrics,
     runtime: &Runtime,
-) -> Result<(World, JoinHandle<()>), Failure> {
+) -> Result<World, Failure> {
     let world = World::new(Settings::default(), metrics.push.clone());
-    let loaded = manifests::load(dir).map_err(|error| Failure::Ask(error.to_string()))?;
     loaded.into_world(&world);
     let drain = runtime.drain();
-    let follow = tokio::spawn(follow(loaded, dir.to_owned(), world.clone(), drain.clone()));
+    let followed = follow(loaded, dir.to_owned(), world.clone(), drain.clone());
+    drain.spawn("following the manifests", followed);
 
     // Nobody vouches for who asks: the table is for this machine only, whatever the flag says.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.push_address.port()));
@@ -41,8 +41,9 @@ pub async fn start(
     tracing::info!(address = %server.address(), "pushes labels, without TLS, on loopback only");
     let access = Access::<ApiServer>::Anybody;
     let push = Push::new(world.clone(), access, drain.clone(), metrics.push.clone());
-    tokio::spawn(server.serve(move |request| push.clone().answer(request), drain));
-    Ok((world, follow))
+    let served = server.serve(move |request| push.clone().answer(request), drain.clone());
+    drain.spawn("the push server", served);
+    Ok(world)
 }
 
 async fn follow(mut loaded: Loaded, dir: PathBuf, world: World, drain: Drain) {

@@ -7,11 +7,11 @@ use crate::collect::{Aggregate, Collector};
 use crate::metrics::Metrics;
 use crate::scrape::Scrape;
 use crate::world::World;
-use crate::{cluster, offline};
+use crate::{cluster, manifests, offline};
 use std::process::ExitCode;
 use tagalong_runtime::lease::Writes;
 use tagalong_runtime::serve::{BindError, Server};
-use tagalong_runtime::{Drain, Runtime, StartError};
+use tagalong_runtime::{Drain, EndError, Runtime, StartError};
 
 /// Why the process ends otherwise than well.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +19,12 @@ pub enum Failure {
     /// No async runtime.
     #[error("cannot start the async runtime: {0}")]
     Tokio(#[from] std::io::Error),
-    /// The admin server, the log or the signals.
+    /// The admin server or the log.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A task that ended, or no signals.
+    #[error(transparent)]
+    End(#[from] EndError),
     /// The operator itself.
     #[error(transparent)]
     Operator(#[from] cluster::StartError),
@@ -34,7 +37,10 @@ pub enum Failure {
     /// The lease was lost.
     #[error(transparent)]
     Lease(#[from] tagalong_runtime::lease::Lost),
-    /// A question that cannot be answered, or manifests that cannot be read.
+    /// Manifests that cannot be read.
+    #[error(transparent)]
+    Manifests(#[from] manifests::Unreadable),
+    /// A question that cannot be answered.
     #[error("{0}")]
     Ask(String),
 }
@@ -73,13 +79,17 @@ pub(crate) async fn client() -> Result<kube::Client, Failure> {
 /// When it cannot start, or has lost the lease.
 pub fn run(args: &OperateArgs) -> Result<(), Failure> {
     on_runtime(async {
+        // Before anything is begun: what cannot be read is the whole answer then.
+        let dir = args.manifests.as_deref();
+        let loaded = dir.map(|dir| manifests::load(dir).map(|loaded| (dir, loaded)));
+        let loaded = loaded.transpose()?;
         let metrics = Metrics::default();
         let runtime = Runtime::start(&args.runtime, None).await?;
         let server = Server::bind(args.metrics_address).await?;
         let server = server.with_limits(Scrape::limits());
         tracing::info!(address = %server.address(), "metrics server listens");
-        if let Some(dir) = &args.manifests {
-            let (world, work) = offline::start(args, dir, &metrics, &runtime).await?;
+        if let Some((dir, loaded)) = loaded {
+            let world = offline::start(args, dir, loaded, &metrics, &runtime).await?;
             scrape(
                 server,
                 args,
@@ -87,9 +97,9 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
                 &metrics,
                 Writes::always(),
                 None,
-                runtime.drain(),
+                &runtime.drain(),
             );
-            runtime.run(work).await?;
+            runtime.run(std::future::pending::<()>()).await?;
             return Ok(());
         }
         let client = client().await?;
@@ -109,7 +119,7 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
             &metrics,
             writes,
             Some(operator.announcer),
-            runtime.drain(),
+            &runtime.drain(),
         );
         match runtime.run(operator.lease).await? {
             Some(Ok(Err(lost))) => Err(lost.into()),
@@ -126,7 +136,7 @@ fn scrape(
     metrics: &Metrics,
     writes: Writes,
     announcer: Option<Announcer>,
-    drain: Drain,
+    drain: &Drain,
 ) {
     let collector = (args.aggregate != Aggregate::Off).then(|| {
         let (limits, counts) = (Limits::default(), metrics.collect.clone());
@@ -137,5 +147,6 @@ fn scrape(
     });
     let metrics = metrics.clone();
     let scrape = Scrape { metrics, collector };
-    tokio::spawn(server.serve(move |request| scrape.clone().answer(request), drain));
+    let served = server.serve(move |request| scrape.clone().answer(request), drain.clone());
+    drain.spawn("the metrics server", served);
 }

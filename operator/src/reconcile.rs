@@ -6,16 +6,20 @@
 //! nobody wants any more is found by the marks that tagalong leaves on what it touches.
 
 pub mod diff;
+pub mod held;
 pub mod missed;
 pub mod observed;
 pub mod policies;
 pub mod status;
+pub mod subject;
 pub mod tell;
 pub mod wanted;
 pub mod write;
 
 use crate::certificates::Bundle;
+use held::Held;
 use missed::Missed;
+use status::Trouble;
 use std::time::Duration;
 use tagalong_runtime::{Drain, Readiness};
 use tell::Teller;
@@ -24,8 +28,8 @@ use write::Writer;
 
 /// Events of this span are taken together: a rollout or an apply of many objects is one pass.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// After a failure: first, and at most.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// After writes: what one stage makes possible, such as letting go of an extension, the next pass does.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Reconciles whenever something changed, as long as this process may write, until the drain begins; and after `resync`
 /// without any event, against what nobody foresaw.
@@ -39,7 +43,7 @@ pub async fn run(
     drain: Drain,
 ) {
     let mut changed = writer.world.changed();
-    let mut failures: u32 = 0;
+    let mut held = Held::default();
     loop {
         // What is not yet seen would look as if it were gone, and be taken back.
         let ready = async {
@@ -54,16 +58,15 @@ pub async fn run(
         }
         changed.mark_unchanged();
         let trust = bundle.borrow_and_update().clone();
-        let (failed, next) = pass(&writer, &mut teller, &mut missed, trust.as_deref()).await;
-        failures = if failed {
-            failures.saturating_add(1)
-        } else {
-            0
-        };
-        let wait = match failures {
-            0 => next.map_or(resync, |next| next.min(resync)),
-            many => RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(many - 1)),
-        };
+        let next = pass(
+            &writer,
+            &mut teller,
+            &mut missed,
+            &mut held,
+            trust.as_deref(),
+        )
+        .await;
+        let wait = next.map_or(resync, |next| next.min(resync));
         let waited = drain.cancel(async {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -77,14 +80,14 @@ pub async fn run(
     }
 }
 
-/// One pass. First: something failed, or has to be done again. Second: when time itself will make
-/// another pass worth while.
+/// One pass. Says when time itself will make another one worth while.
 async fn pass(
     writer: &Writer,
     teller: &mut Teller,
     missed: &mut Missed,
+    held: &mut Held,
     trust: Option<&str>,
-) -> (bool, Option<Duration>) {
+) -> Option<Duration> {
     let (plans, mut stages, found) = writer.world.look(|state| {
         let (plans, mut wanted) = wanted::wanted(&state.index, trust);
         wanted.policies = policies::wanted(&state.index, &state.observed, &writer.admitted);
@@ -104,13 +107,18 @@ async fn pass(
         );
         stages.push(found.touch);
     }
-    let mut written = writer.carry_out(stages).await;
-    if written.done > 0 {
-        tracing::info!(writes = written.done, "reconciled");
+    let stages = held.admit(stages, Instant::now());
+    let written = writer.carry_out(stages).await;
+    let again = (!written.done.is_empty()).then_some(AGAIN);
+    if again.is_some() {
+        tracing::info!(writes = written.done.len(), "reconciled");
     }
-    written.missed = found.pods;
-    let told = teller.tell(&plans, &written).await;
-    // What one stage makes possible, such as letting go of an extension, the next pass does.
-    let again = !told || written.conflicts > 0 || !written.failed.is_empty() || written.done > 0;
-    (again, found.next)
+    held.note(written, Instant::now());
+    let trouble = Trouble {
+        failed: held.errors(),
+        missed: found.pods,
+    };
+    let untold = teller.tell(&plans, &trouble).await;
+    let next = [again, held.next(Instant::now()), untold, found.next];
+    next.into_iter().flatten().min()
 }

@@ -59,7 +59,7 @@ pub async fn uninstall(
     if let Some(name) = deployment {
         stop(&client, &args.namespace, name).await?;
     }
-    let (trigger, drain) = drain::channel();
+    let (mut trigger, drain) = drain::channel();
     let (lease, writes) = cluster::claim(&client, args, &drain);
     let metrics = Metrics::default();
     let writer = Writer {
@@ -77,6 +77,7 @@ pub async fn uninstall(
     };
     tokio::select! {
         done = take_back(&writer, context, args.webhook_configuration.as_deref(), drain) => done?,
+        failed = trigger.failed() => return Err(tagalong_runtime::EndError::from(failed).into()),
         ended = lease => return Err(match ended {
             Ok(Err(lost)) => lost.into(),
             Ok(Ok(())) => Failure::Ask("the lease was given back too early".to_owned()),
@@ -131,8 +132,9 @@ async fn take_back(
             break;
         }
         let written = writer.carry_out(stages).await;
-        tracing::info!(writes = written.done, "took back");
-        if written.failed.is_empty() {
+        tracing::info!(writes = written.done.len(), "took back");
+        let refused = written.failed.iter().any(|(_, error)| error.is_some());
+        if !refused {
             tokio::time::sleep(PAUSE).await;
             continue;
         }

@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 use tagalong_crds::Kind;
 use tagalong_runtime::{Drain, Readiness};
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tracing::Instrument as _;
 
 /// How often discovery is asked again.
@@ -118,7 +118,7 @@ pub async fn run<S: Clone + Send + Sync + 'static>(
 ) {
     let discovered = readiness.handle("discovery of the cluster's kinds");
     let mut first = Some(discovered);
-    let mut running: BTreeMap<&'static str, (ApiResource, JoinHandle<()>)> = BTreeMap::new();
+    let mut running: BTreeMap<&'static str, (ApiResource, AbortHandle)> = BTreeMap::new();
     let groups: Vec<&str> = kinds.iter().map(|watched| watched.group).collect();
     let mut served = Served::default();
     loop {
@@ -147,7 +147,8 @@ pub async fn run<S: Clone + Send + Sync + 'static>(
                         let span = tracing::info_span!("watch", kind = watched.kind);
                         tracing::info!(kind = watched.kind, version = %resource.version, "watches");
                         let work = (watched.run)(context.clone(), resource.clone(), ready);
-                        let task = tokio::spawn(work.instrument(span));
+                        let name = format!("the watch of {}", watched.kind);
+                        let task = drain.spawn(name, work.instrument(span));
                         running.insert(watched.kind, (resource, task));
                     }
                 }

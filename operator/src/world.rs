@@ -9,7 +9,7 @@ use crate::reconcile::observed::{Observe, Observed};
 use crate::watches::Sink;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use tagalong_crds as crds;
 use tagalong_index::{Changes, Index, Key, Object, ObjectKind, Settings};
@@ -32,6 +32,8 @@ pub struct State {
     /// What the reconcilers write.
     pub observed: Observed,
     feeds: Feeds,
+    /// No change has begun that has not ended.
+    whole: bool,
 }
 
 impl World {
@@ -42,6 +44,7 @@ impl World {
             index: Index::new(settings),
             observed: Observed::default(),
             feeds: Feeds::default(),
+            whole: true,
         });
         Self(Arc::new(Inner {
             state,
@@ -50,9 +53,25 @@ impl World {
         }))
     }
 
+    /// A panic may leave the index half changed, and a wrong label is worse than none: nobody goes on from there. Whoever
+    /// tries panics too, until the process ends.
+    fn state(&self) -> MutexGuard<'_, State> {
+        let state = self.0.state.lock();
+        assert!(state.whole, "a panic has left the index half changed");
+        state
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        state.whole = false;
+        let done = change(&mut state);
+        state.whole = true;
+        done
+    }
+
     /// Looks at everything, and keeps everybody else from it meanwhile: look briefly.
     pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.0.state.lock())
+        look(&self.state())
     }
 
     /// Everything is these objects now, for whoever has no watches.
@@ -75,7 +94,7 @@ impl World {
 
     /// Notes what a write answered, before the watches tell. A watch that is late corrects itself.
     pub fn note(&self, note: impl FnOnce(&mut Observed)) {
-        note(&mut self.0.state.lock().observed);
+        self.change(|state| note(&mut state.observed));
     }
 
     /// Changes whenever a reconciler should look again.
@@ -85,11 +104,11 @@ impl World {
     }
 
     fn update(&self, update: impl FnOnce(&mut State) -> (bool, Changes)) {
-        let mut state = self.0.state.lock();
-        let (seen, changes) = update(&mut state);
-        let State { index, feeds, .. } = &mut *state;
-        let published = feeds.publish(&changes, index);
-        drop(state);
+        let (seen, changes, published) = self.change(|state| {
+            let (seen, changes) = update(state);
+            let published = state.feeds.publish(&changes, &state.index);
+            (seen, changes, published)
+        });
         if published > 0 {
             self.0.metrics.deltas.inc_by(published);
         }
@@ -101,21 +120,21 @@ impl World {
 
 impl Tables for World {
     fn subscribe(&self, pod_uid: &str) -> Option<Subscription> {
-        let State { index, feeds, .. } = &mut *self.0.state.lock();
-        feeds.subscribe(pod_uid, index)
+        self.change(|State { index, feeds, .. }| feeds.subscribe(pod_uid, index))
     }
 
     fn subscribe_to(&self, dataplane: Option<&str>) -> Option<Subscription> {
-        let State { index, feeds, .. } = &mut *self.0.state.lock();
-        let key = match dataplane {
-            Some(named) => named.parse().ok()?,
-            None => {
-                let mut all = index.dataplanes();
-                let only = all.next()?.key.clone();
-                all.next().is_none().then_some(only)?
-            }
-        };
-        feeds.subscribe_to(&key, index)
+        self.change(|State { index, feeds, .. }| {
+            let key = match dataplane {
+                Some(named) => named.parse().ok()?,
+                None => {
+                    let mut all = index.dataplanes();
+                    let only = all.next()?.key.clone();
+                    all.next().is_none().then_some(only)?
+                }
+            };
+            feeds.subscribe_to(&key, index)
+        })
     }
 }
 

@@ -3,58 +3,14 @@
 mod support;
 
 use kube::Client;
-use kube::api::ListParams;
 use serde_json::{Value, json};
+use support::told::{events, named, says};
 use support::{
-    PLUGINS, Result, api, apply, condition, control_plane, dataplane, equal, extension, gateway,
-    get, operator, plugins, route, service,
+    PLUGINS, Result, api, apply, control_plane, dataplane, equal, extension, gateway, get,
+    operator, plugins, route, service,
 };
-use tagalong_cluster::Namespace;
 
 const PLUGIN: &str = "x-metrics-prometheus";
-
-async fn says(namespace: &Namespace, extension: &str, kind: &str, wanted: &str) -> Result {
-    let client = namespace.client();
-    namespace
-        .until(&format!("{kind} of {extension} to be {wanted}"), || async {
-            let seen = condition(&client, namespace.name(), extension, kind).await?;
-            equal(&seen.as_str(), &wanted)?;
-            Ok(())
-        })
-        .await?;
-    Ok(())
-}
-
-async fn named(namespace: &Namespace, service: &str, wanted: Option<&str>) -> Result {
-    let client = namespace.client();
-    namespace
-        .until(&format!("{service} to name {wanted:?}"), || async {
-            equal(
-                &plugins(&client, namespace.name(), service)
-                    .await?
-                    .as_deref(),
-                &wanted,
-            )?;
-            Ok(())
-        })
-        .await?;
-    Ok(())
-}
-
-async fn events(client: &Client, namespace: &str, reason: &str) -> Result<Vec<Value>> {
-    let events = api(client, namespace, "events.k8s.io/v1", "Event")
-        .list(&ListParams::default())
-        .await?;
-    let events = events
-        .items
-        .into_iter()
-        .map(serde_json::to_value)
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(events
-        .into_iter()
-        .filter(|event| event["reason"] == reason)
-        .collect())
-}
 
 async fn foreign_plugin(client: &Client, namespace: &str, name: &str, labels: Value) -> Result {
     apply(

@@ -6,31 +6,16 @@ mod support;
 use std::time::Duration;
 use support::replica::Replica;
 use support::sidecar::{Sidecar, pod, token, trust};
+use support::told::named;
 use support::wire::Wire;
 use support::{
     Definition, Result, cluster, condition, equal, extension, gateway, operator_config, plugins,
     route, service,
 };
-use tagalong_cluster::{Cluster, Namespace, until};
+use tagalong_cluster::{Cluster, until};
 
 const PLUGIN: &str = "x-metrics-prometheus";
 const PATIENCE: Duration = Duration::from_secs(90);
-
-async fn named(namespace: &Namespace, service: &str, wanted: Option<&str>) -> Result {
-    let client = namespace.client();
-    namespace
-        .until(&format!("{service} to name {wanted:?}"), || async {
-            equal(
-                &plugins(&client, namespace.name(), service)
-                    .await?
-                    .as_deref(),
-                &wanted,
-            )?;
-            Ok(())
-        })
-        .await?;
-    Ok(())
-}
 
 async fn leads(replica: &Replica) -> Result {
     until("the lease", PATIENCE, || async {

@@ -7,7 +7,7 @@ use http::Request;
 use hyper::body::Incoming;
 use tagalong_runtime::serve::{BindError, Server};
 use tagalong_runtime::tls::{self, Certificates, Files};
-use tagalong_runtime::{Drain, Runtime, StartError, drain};
+use tagalong_runtime::{Drain, EndError, Runtime, StartError, drain};
 
 use crate::{Args, Handler, Metrics};
 
@@ -18,9 +18,12 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Why the process could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Logging, signals or the admin port.
+    /// Logging or the admin port.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A task that ended, or no signals.
+    #[error(transparent)]
+    End(#[from] EndError),
     /// The port for reviews.
     #[error(transparent)]
     Bind(#[from] BindError),

@@ -115,11 +115,11 @@ impl Manifests {
     }
 
     fn object<K: Kind + Resource + DeserializeOwned>(&mut self, document: Value) -> Option<K> {
-        let name = document
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let text = |path: &str| {
+            let text = document.pointer(path).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
         let object = if name.is_empty() {
             Err("it has no name".to_owned())
         } else {
@@ -133,7 +133,9 @@ impl Manifests {
                 Some(object)
             }
             Err(error) => {
-                self.problems.push(format!("{} {name}: {error}", K::KIND));
+                let slash = if namespace.is_empty() { "" } else { "/" };
+                let problem = format!("{} {namespace}{slash}{name}: {error}", K::KIND);
+                self.problems.push(problem);
                 None
             }
         }

@@ -1,29 +1,39 @@
-//! An orderly end: the first signal asks everybody to finish, the second one does not ask.
+//! An orderly end: the first signal asks everybody to finish, the second one does not ask. And a disorderly one: a task
+//! that the process cannot do without has ended by itself.
 
 use std::future::Future;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 /// Held by whoever works: tells it when to finish, and, by being dropped, that it has finished.
 #[derive(Clone, Debug)]
 pub struct Drain {
     begun: watch::Receiver<bool>,
-    _working: mpsc::Sender<()>,
+    working: mpsc::Sender<Ended>,
+}
+
+/// A task has ended that the process cannot do without.
+#[derive(Debug, thiserror::Error)]
+#[error("{task} ended ({how}); this process ends, since it cannot do without")]
+pub struct Ended {
+    task: String,
+    how: String,
 }
 
 /// Starts the drain and waits for its end.
 #[derive(Debug)]
 pub struct Trigger {
     begin: watch::Sender<bool>,
-    finished: mpsc::Receiver<()>,
+    finished: mpsc::Receiver<Ended>,
 }
 
 /// A trigger, and the first of the handles that it waits for.
 #[must_use]
 pub fn channel() -> (Trigger, Drain) {
     let (begin, begun) = watch::channel(false);
-    let (_working, finished) = mpsc::channel(1);
-    (Trigger { begin, finished }, Drain { begun, _working })
+    let (working, finished) = mpsc::channel(1);
+    (Trigger { begin, finished }, Drain { begun, working })
 }
 
 impl Drain {
@@ -47,15 +57,44 @@ impl Drain {
             () = self.begun() => None,
         }
     }
+
+    /// Runs `work` as a task that the process cannot do without: should it end before the drain begins, or panic,
+    /// then [`Trigger::failed`] says so. It may be aborted.
+    pub fn spawn(
+        &self,
+        task: impl Into<String>,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
+        let (drain, task) = (self.clone(), task.into());
+        let running = tokio::spawn(work);
+        let abort = running.abort_handle();
+        tokio::spawn(async move {
+            let how = match running.await {
+                Ok(()) if drain.has_begun() => return,
+                Ok(()) => "by itself".to_owned(),
+                Err(error) if error.is_cancelled() => return,
+                Err(error) => error.to_string(),
+            };
+            let _another_was_first = drain.working.try_send(Ended { task, how });
+        });
+        abort
+    }
 }
 
 impl Trigger {
+    /// Resolves when a task of [`Drain::spawn`] has ended before its time.
+    pub async fn failed(&mut self) -> Ended {
+        match self.finished.recv().await {
+            Some(ended) => ended,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Begins the drain and waits until every [`Drain`] is dropped. `false`: some were not within `grace`.
     pub async fn drain(mut self, grace: Duration) -> bool {
         self.begin.send_replace(true);
-        tokio::time::timeout(grace, self.finished.recv())
-            .await
-            .is_ok()
+        let finished = async { while self.finished.recv().await.is_some() {} };
+        tokio::time::timeout(grace, finished).await.is_ok()
     }
 }
 

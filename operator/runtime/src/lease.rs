@@ -158,12 +158,23 @@ impl<S: Store> Lease<S> {
                     return Ok((held, self.claim.extend(now, self.settings.duration)));
                 }
                 // Somebody wrote in between: others' labels do not end our claim, others' claims do.
-                Ok(Err(PutError::Conflict)) => match self.store.get().await {
-                    Ok(Some(object)) if holder(&object) == self.settings.identity => held = object,
-                    Ok(Some(object)) => return Err(Lost::Taken(holder(&object).to_owned())),
-                    Ok(None) => return Err(Lost::Taken("nobody: it was deleted".to_owned())),
-                    Err(error) => reason = error,
-                },
+                Ok(Err(PutError::Conflict)) => {
+                    let wait = until.saturating_duration_since(Instant::now());
+                    let wait = self.settings.every.min(wait);
+                    match tokio::time::timeout(wait, self.store.get()).await {
+                        Ok(Ok(Some(object))) if holder(&object) == self.settings.identity => {
+                            held = object;
+                        }
+                        Ok(Ok(Some(object))) => {
+                            return Err(Lost::Taken(holder(&object).to_owned()));
+                        }
+                        Ok(Ok(None)) => {
+                            return Err(Lost::Taken("nobody: it was deleted".to_owned()));
+                        }
+                        Ok(Err(error)) => reason = error,
+                        Err(_elapsed) => continue,
+                    }
+                }
                 Ok(Err(PutError::Other(error))) => reason = error,
                 Err(_elapsed) => continue,
             }

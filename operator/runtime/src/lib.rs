@@ -5,7 +5,7 @@
 //! of our servers does at its start and end.
 //!
 //! ```text
-//!   Runtime::start ── logging ── signals ──▶ Drain ──▶ every server and task
+//!   Runtime::start ── logging ── signals ──▶ Drain ──▶ every server and task, and back: one that panicked
 //!        └── admin server: /healthz, /readyz (all Readiness handles set), /metrics
 //!   serve::Server ── limits, timeouts ── Tls ── certificates read again when they change
 //!   lease::Lease ──▶ lease::Writes: may this process write, and until when
@@ -24,4 +24,4 @@ mod runtime;
 
 pub use drain::Drain;
 pub use readiness::Readiness;
-pub use runtime::{Runtime, RuntimeArgs, StartError};
+pub use runtime::{EndError, Runtime, RuntimeArgs, StartError};

@@ -1,6 +1,6 @@
 //! Logs: text for people, JSON for machines.
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::prelude::*;
 
@@ -51,4 +51,17 @@ pub fn init(args: &LogArgs) -> Result<(), BadFilter> {
         LogFormat::Json => logs.with(lines.json().flatten_event(true)).try_init(),
     };
     Ok(())
+}
+
+/// Panics are logged like everything else, not printed in a form of their own.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+}
+
+/// Warnings for a person who has asked something and waits for the answer: on standard error, without times.
+pub fn warn_person() {
+    let lines = layer().with_writer(std::io::stderr).with_ansi(false);
+    let lines = lines.without_time().with_target(false);
+    let logs = tracing_subscriber::registry().with(LevelFilter::WARN);
+    let _already_set = logs.with(lines).try_init();
 }

@@ -1,7 +1,7 @@
 //! What every one of our servers does at its start and end.
 
 use crate::admin::{Admin, Metrics};
-use crate::drain::{self, Drain, Trigger};
+use crate::drain::{self, Drain, Ended, Trigger};
 use crate::logging::{self, LogArgs};
 use crate::readiness::Readiness;
 use crate::serve::{BindError, Server};
@@ -33,6 +33,14 @@ pub enum StartError {
     /// A port that cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+}
+
+/// Why a server ended otherwise than by a signal.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// A task ended, or panicked.
+    #[error(transparent)]
+    Ended(#[from] Ended),
     /// No signals.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -55,6 +63,7 @@ impl Runtime {
     /// When a flag is no good or a port cannot be had.
     pub async fn start(args: &RuntimeArgs, metrics: Option<Metrics>) -> Result<Self, StartError> {
         logging::init(&args.log)?;
+        logging::log_panics();
         let readiness = Readiness::default();
         let (trigger, drain) = drain::channel();
         let server = Server::bind(args.admin_address).await?;
@@ -102,20 +111,24 @@ impl Runtime {
         self.admin_address
     }
 
-    /// Waits for a signal, or for `fatal` (a task whose end is the process's end), then drains.
-    /// A second signal ends the process at once. Returns what `fatal` said, if it came first; at a
-    /// signal it is dropped, so the task itself must run elsewhere (its `JoinHandle` is meant).
+    /// Waits for a signal, for `fatal` (a task whose end is the process's end), or for the end of a task of
+    /// [`Drain::spawn`], then drains. A second signal ends the process at once. Returns what `fatal` said, if it came
+    /// first; at a signal it is dropped, so the task itself must run elsewhere (its `JoinHandle` is meant).
     ///
     /// # Errors
     ///
-    /// When the process may not listen for signals.
-    pub async fn run<T>(self, fatal: impl Future<Output = T>) -> Result<Option<T>, StartError> {
+    /// When a task has ended, or the process may not listen for signals.
+    pub async fn run<T>(mut self, fatal: impl Future<Output = T>) -> Result<Option<T>, EndError> {
         let ended = tokio::select! {
             signal = drain::signal() => {
-                tracing::info!(signal = signal.map_err(StartError::Signals)?, "drains");
-                None
+                tracing::info!(signal = signal.map_err(EndError::Signals)?, "drains");
+                Ok(None)
             }
-            ended = fatal => Some(ended),
+            ended = fatal => Ok(Some(ended)),
+            failed = self.trigger.failed() => {
+                tracing::error!("{failed}");
+                Err(failed.into())
+            }
         };
         drop(self.drain);
         tokio::select! {
@@ -126,6 +139,6 @@ impl Runtime {
             },
             _ = drain::signal() => tracing::warn!("second signal: ends at once"),
         }
-        Ok(ended)
+        ended
     }
 }

@@ -121,11 +121,13 @@ impl Files {
         let (sender, receiver) = watch::channel(None);
         let mut followed = Followed::default();
         followed.look(&self, &sender);
-        tokio::spawn(async move {
-            while drain.cancel(tokio::time::sleep(REREAD)).await.is_some() {
-                followed.look(&self, &sender);
-            }
-        });
+        drain
+            .clone()
+            .spawn("reading certificates again", async move {
+                while drain.cancel(tokio::time::sleep(REREAD)).await.is_some() {
+                    followed.look(&self, &sender);
+                }
+            });
         receiver
     }
 }

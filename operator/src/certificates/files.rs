@@ -15,7 +15,7 @@ pub fn follow(dir: &Path, drain: Drain) -> Serving {
     let certificates = Files::in_dir(dir).follow(drain.clone());
     let (sender, bundle) = watch::channel(None);
     let path = dir.join("ca.crt");
-    tokio::spawn(async move {
+    drain.clone().spawn("reading the authority again", async move {
         loop {
             match std::fs::read_to_string(&path) {
                 Ok(text) if holds_certificates(&text) => {

@@ -49,30 +49,32 @@ pub fn keep(client: &kube::Client, places: Places, writes: Writes, drain: Drain)
         writes,
         complaint: None,
     };
-    tokio::spawn(async move {
-        loop {
-            let looked = keeper.look();
-            let Some((authority, push)) = drain.cancel(looked).await else {
-                return;
-            };
-            let complete = authority.is_some() && push.is_some();
-            if let Some(authority) = authority {
-                let new = Some(authority.bundle());
-                bundle_sender.send_if_modified(|bundle| {
-                    let changed = *bundle != new;
-                    *bundle = new;
-                    changed
-                });
+    drain
+        .clone()
+        .spawn("the keeper of certificates", async move {
+            loop {
+                let looked = keeper.look();
+                let Some((authority, push)) = drain.cancel(looked).await else {
+                    return;
+                };
+                let complete = authority.is_some() && push.is_some();
+                if let Some(authority) = authority {
+                    let new = Some(authority.bundle());
+                    bundle_sender.send_if_modified(|bundle| {
+                        let changed = *bundle != new;
+                        *bundle = new;
+                        changed
+                    });
+                }
+                if let Some(push) = push {
+                    certificate_sender.send_replace(Some(push));
+                }
+                let wait = if complete { REREAD } else { SOON };
+                if drain.cancel(tokio::time::sleep(wait)).await.is_none() {
+                    return;
+                }
             }
-            if let Some(push) = push {
-                certificate_sender.send_replace(Some(push));
-            }
-            let wait = if complete { REREAD } else { SOON };
-            if drain.cancel(tokio::time::sleep(wait)).await.is_none() {
-                return;
-            }
-        }
-    });
+        });
     Serving {
         certificates,
         bundle,

@@ -4,9 +4,11 @@
 //! last Service that names it has been *seen* without it; an extension is let go once nothing of it is left.
 
 use crate::reconcile::observed::{
-    ADDED_LABEL, ADDED_PLUGIN, CaConfigMap, DataPlane, FINALIZER, Observed, Plugin, Service,
+    ADDED_LABEL, ADDED_PLUGIN, CA_CONFIG_MAP, CaConfigMap, DataPlane, FINALIZER, Observed, Plugin,
+    Service,
 };
 use crate::reconcile::policies;
+use crate::reconcile::subject::{Subject, SubjectKind};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tagalong_index::annotation::{self, PLUGINS};
@@ -116,6 +118,29 @@ pub enum Patched {
     DataPlane,
     /// DataPlaneMetricsExtension.
     Extension,
+}
+
+impl Action {
+    /// The object that it writes.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Plugin { key, .. } | Self::DeletePlugin { key, .. } => {
+                SubjectKind::Plugin.at(key)
+            }
+            Self::Metadata { kind, key, .. } => match kind {
+                Patched::Service => SubjectKind::Service.at(key),
+                Patched::DataPlane => SubjectKind::DataPlane.at(key),
+                Patched::Extension => SubjectKind::Extension.at(key),
+            },
+            Self::Policy { key, .. } | Self::DeletePolicy { key, .. } => {
+                SubjectKind::Policy.at(key)
+            }
+            Self::ConfigMap { namespace, .. } | Self::DeleteConfigMap { namespace, .. } => {
+                SubjectKind::ConfigMap.at(&Key::new(namespace.as_str(), CA_CONFIG_MAP))
+            }
+        }
+    }
 }
 
 /// The writes that are due, in stages: those of one stage in any order, the next only after it.

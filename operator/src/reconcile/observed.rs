@@ -191,8 +191,14 @@ impl Observe for crds::DataPlaneMetricsExtension {
     const INDEXED: ObjectKind = ObjectKind::Extension;
 
     fn seen(&self, observed: &mut Observed) -> bool {
-        observed.extensions.insert(key(self), self.clone());
-        true
+        let metadata = |object: &Self| {
+            let mut metadata = object.metadata.clone();
+            (metadata.resource_version, metadata.managed_fields) = (None, None);
+            metadata
+        };
+        // The status is for us to write, and no reason to look again.
+        let old = observed.extensions.insert(key(self), self.clone());
+        old.is_none_or(|old| metadata(&old) != metadata(self))
     }
 
     fn gone(observed: &mut Observed, key: &Key) -> bool {
@@ -262,3 +268,6 @@ not_written! {
     TcpIngress = TcpIngress,
     UdpIngress = UdpIngress,
 }
+
+#[cfg(test)]
+mod tests;

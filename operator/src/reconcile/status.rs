@@ -1,9 +1,9 @@
 //! What an extension's status says, and what is worth an Event. Pure.
 
-use crate::reconcile::write::Written;
+use crate::reconcile::subject::{Subject, SubjectKind};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tagalong_crds::{CONDITION_READY, ControlPlaneRef, MetricsExtensionStatus};
 use tagalong_index::{Index, Key, ObjectKind, Outcome, Plan, Refusal};
 
@@ -17,29 +17,44 @@ pub const PROGRAMMED: &str = "Programmed";
 /// A message lists no more than this many things.
 const LISTED: usize = 10;
 
-/// One thing that is worth saying about an extension.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A write failed.
+pub const WRITE_FAILED: &str = "WriteFailed";
+
+/// What the plans do not know.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble {
+    /// What cannot be written, and why.
+    pub failed: BTreeMap<Subject, String>,
+    /// Pods that have gone without a sidecar for long, by DataPlane.
+    pub missed: BTreeMap<Key, BTreeSet<Key>>,
+}
+
+/// One thing that is worth saying about an extension. It is the same as long as reason and object are: what the message
+/// says may change, as a port in an error does, and is no news.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The condition that it makes false; none if it is only worth an Event.
     pub condition: Option<&'static str>,
     /// The reason, in the words of conditions and Events.
     pub reason: &'static str,
-    /// Which object it is about: kind and key.
-    pub about: Option<(&'static str, Key)>,
+    /// Which object it is about.
+    pub about: Option<Subject>,
     /// In words.
     pub message: String,
+    /// More words, true when it was found: for an Event, not for a condition, which lasts.
+    pub detail: Option<String>,
 }
 
 /// What is wrong with an extension, or at least notable; in order.
 #[must_use]
-pub fn findings(plan: &Plan, index: &Index, written: &Written) -> Vec<Finding> {
+pub fn findings(plan: &Plan, index: &Index, trouble: &Trouble) -> Vec<Finding> {
     let mut findings = Vec::new();
     if plan.seen.is_none() {
         return findings;
     }
     attachments(plan, index, &mut findings);
     for service in &plan.services {
-        let about = Some(("Service", service.service.clone()));
+        let about = Some(SubjectKind::Service.at(&service.service));
         match &service.outcome {
             Outcome::Plugin(_) => {}
             Outcome::Missing => findings.push(Finding {
@@ -47,54 +62,66 @@ pub fn findings(plan: &Plan, index: &Index, written: &Written) -> Vec<Finding> {
                 reason: "ServiceNotFound",
                 about,
                 message: format!("Service {} does not exist", service.service),
+                detail: None,
             }),
             Outcome::Refused(refusal) => findings.push(Finding {
                 condition: Some(PROGRAMMED),
                 reason: reason(refusal),
                 about,
                 message: format!("Service {} is left alone: {refusal}", service.service),
+                detail: None,
             }),
         }
     }
-    let concerned = |kind: &str, key: &Key| match kind {
-        "Service" => plan.services.iter().any(|service| service.service == *key),
-        "KongPlugin" => plan.plugins.iter().any(|plugin| plugin.key == *key),
-        "DataPlaneMetricsExtension" => plan.extension == *key,
-        "DataPlane" => attached(plan).any(|dataplane| dataplane == key),
-        "ConfigMap" => attached(plan).any(|dataplane| dataplane.namespace == key.namespace),
-        _ => false,
-    };
-    for (dataplane, pods) in &written.missed {
+    for (dataplane, pods) in &trouble.missed {
         if attached(plan).any(|key| key == dataplane) {
-            let names: Vec<&str> = pods
-                .iter()
-                .take(LISTED)
-                .map(|pod| pod.name.as_ref())
-                .collect();
+            let mut names: Vec<&str> = pods.iter().map(|pod| pod.name.as_ref()).collect();
+            names.truncate(LISTED);
             findings.push(Finding {
                 condition: Some(PROGRAMMED),
                 reason: "SidecarMissing",
-                about: Some(("DataPlane", dataplane.clone())),
+                about: Some(SubjectKind::DataPlane.at(dataplane)),
                 message: format!(
-                    "{} pods of DataPlane {dataplane} run without a sidecar ({}): is tagalong's webhook there? \
-                     The DataPlane is brought through it again now and then",
-                    pods.len(),
-                    names.join(", ")
+                    "pods of DataPlane {dataplane} run without a sidecar: is tagalong's webhook there? \
+                     The DataPlane is brought through it again now and then"
                 ),
+                detail: Some(format!("now {}: {}", pods.len(), names.join(", "))),
             });
         }
     }
-    for ((kind, key), error) in &written.failed {
-        if concerned(kind, key) {
-            findings.push(Finding {
-                condition: Some(PROGRAMMED),
-                reason: "WriteFailed",
-                about: Some((kind, key.clone())),
-                message: format!("{kind} {key} cannot be written: {error}"),
-            });
-        }
-    }
+    let failed = trouble.failed.iter();
+    findings.extend(
+        failed
+            .filter(|(subject, _)| concerns(plan, subject))
+            .map(|(subject, error)| write_failed(subject, error)),
+    );
     findings
+}
+
+/// What is to be said of a write that failed.
+#[must_use]
+pub fn write_failed(subject: &Subject, error: &str) -> Finding {
+    Finding {
+        condition: Some(PROGRAMMED),
+        reason: WRITE_FAILED,
+        about: Some(subject.clone()),
+        message: format!("{subject} cannot be written: {error}"),
+        detail: None,
+    }
+}
+
+fn concerns(plan: &Plan, subject: &Subject) -> bool {
+    let key = &subject.key;
+    match subject.kind {
+        SubjectKind::Service => plan.services.iter().any(|one| one.service == *key),
+        SubjectKind::Plugin => plan.plugins.iter().any(|one| one.key == *key),
+        SubjectKind::Extension => plan.extension == *key,
+        SubjectKind::DataPlane => attached(plan).any(|dataplane| dataplane == key),
+        // For all DataPlanes of a namespace, or for some of them.
+        SubjectKind::ConfigMap | SubjectKind::Policy => {
+            attached(plan).any(|dataplane| dataplane.namespace == key.namespace)
+        }
+    }
 }
 
 fn attached(plan: &Plan) -> impl Iterator<Item = &Key> {
@@ -122,6 +149,7 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
             reason,
             about: None,
             message,
+            detail: None,
         });
     }
     let by = |kind| move |by: &&&tagalong_index::Attachment| by.by.kind == kind;
@@ -144,6 +172,7 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
                 names.join(", "),
                 first.by.key
             ),
+            detail: None,
         });
     }
     for attachment in &plan.attachments {
@@ -157,8 +186,12 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
         findings.push(Finding {
             condition: Some(RESOLVED_REFS),
             reason: "DataPlaneNotFound",
-            about: attachment.dataplane.clone().map(|key| ("DataPlane", key)),
+            about: attachment
+                .dataplane
+                .as_ref()
+                .map(|key| SubjectKind::DataPlane.at(key)),
             message,
+            detail: None,
         });
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::events::Events;
 use crate::metrics::{self, Kind, Reason};
+use crate::reconcile::held::Pause;
 use crate::reconcile::observed::Observe as _;
-use crate::reconcile::status::{Finding, findings, status};
-use crate::reconcile::write::{Written, api, namespace_ends, typed};
+use crate::reconcile::status::{Finding, Trouble, WRITE_FAILED, findings, status, write_failed};
+use crate::reconcile::subject::{Subject, SubjectKind};
+use crate::reconcile::write::{api, namespace_ends, typed};
 use crate::world::World;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -12,14 +14,20 @@ use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tagalong_crds::{
     DataPlaneMetricsExtension, GATEWAY_OPERATOR, Kind as _, MetricsExtensionStatus,
 };
 use tagalong_index::{Key, Plan};
 use tagalong_runtime::lease::Writes;
+use tokio::time::Instant;
 
 /// A note of an Event may hold 1 kB (`validateV1EventSeries` and its neighbours in Kubernetes).
 const NOTE: usize = 1000;
+
+/// What was said: of which extension, if of one; the reason; about what; and in which words, unless they are the API
+/// server's, which may differ each time.
+type Said = (Option<Key>, &'static str, Option<Subject>, Option<String>);
 
 /// Tells people.
 pub struct Teller {
@@ -28,7 +36,9 @@ pub struct Teller {
     writes: Writes,
     world: World,
     metrics: metrics::Reconcile,
-    said: BTreeSet<(Key, Finding)>,
+    said: BTreeSet<Said>,
+    /// Statuses that could not be written, and over which version.
+    unsaid: BTreeMap<Key, (Pause, Option<String>)>,
     /// Kong's own definition of the kind has no room for conditions: it drops them without a word.
     no_room: BTreeSet<Key>,
 }
@@ -50,35 +60,59 @@ impl Teller {
             world,
             metrics,
             said: BTreeSet::new(),
+            unsaid: BTreeMap::new(),
             no_room: BTreeSet::new(),
         }
     }
 
-    /// Says what is to be said after a pass. `false`: something could not be said and is to be tried again.
-    pub async fn tell(&mut self, plans: &[Plan], written: &Written) -> bool {
+    /// Says what is to be said after a pass, and when to try again what could not be said.
+    pub async fn tell(&mut self, plans: &[Plan], trouble: &Trouble) -> Option<Duration> {
         let mut now = BTreeSet::new();
         let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
-        let mut all_said = true;
+        let mut strays = trouble.failed.clone();
+        let mut next = None;
+        let unsaid = std::mem::take(&mut self.unsaid);
         for plan in plans {
             let (found, stands) = self.world.look(|state| {
-                let found = findings(plan, &state.index, written);
+                let found = findings(plan, &state.index, trouble);
                 (
                     found,
                     state.observed.extensions.get(&plan.extension).cloned(),
                 )
             });
             let Some(stands) = stands else { continue };
+            let mut regarding = SubjectKind::Extension.at(&plan.extension).reference();
+            regarding.uid.clone_from(&stands.metadata.uid);
             for finding in &found {
                 *counts.entry(finding.reason).or_default() += 1;
-                let said = (plan.extension.clone(), finding.clone());
+                if finding.reason == WRITE_FAILED
+                    && let Some(subject) = &finding.about
+                {
+                    strays.remove(subject);
+                }
+                let extension = Some(plan.extension.clone());
+                let words = (finding.reason != WRITE_FAILED).then(|| finding.message.clone());
+                let said = (extension, finding.reason, finding.about.clone(), words);
                 if !self.said.contains(&said) {
-                    self.event(&stands, finding).await;
+                    self.event(&regarding, finding).await;
                 }
                 now.insert(said);
             }
             if plan.seen.is_some() {
-                all_said &= self.status(plan, &found, &stands).await;
+                let last = unsaid.get(&plan.extension);
+                let untold = self.status(plan, &found, &stands, last).await;
+                next = untold.into_iter().chain(next).min();
             }
+        }
+        // What is taken back concerns no extension any more: then the object itself is where people look.
+        for (subject, error) in &strays {
+            *counts.entry(WRITE_FAILED).or_default() += 1;
+            let said = (None, WRITE_FAILED, Some(subject.clone()), None);
+            if !self.said.contains(&said) {
+                let finding = write_failed(subject, error);
+                self.event(&subject.reference(), &finding).await;
+            }
+            now.insert(said);
         }
         self.said = now;
         self.metrics.refused.clear();
@@ -88,25 +122,15 @@ impl Teller {
                 .get_or_create(&Reason { reason })
                 .set(count);
         }
-        all_said
+        next
     }
 
-    async fn event(&mut self, extension: &DataPlaneMetricsExtension, finding: &Finding) {
-        let regarding = ObjectReference {
-            api_version: Some(DataPlaneMetricsExtension::preferred().api_version),
-            kind: Some(DataPlaneMetricsExtension::KIND.to_owned()),
-            name: extension.metadata.name.clone(),
-            namespace: extension.metadata.namespace.clone(),
-            uid: extension.metadata.uid.clone(),
-            ..ObjectReference::default()
-        };
-        let secondary = finding.about.as_ref().map(|(kind, key)| ObjectReference {
-            kind: Some((*kind).to_owned()),
-            name: Some(key.name.to_string()),
-            namespace: Some(key.namespace.to_string()),
-            ..ObjectReference::default()
-        });
+    async fn event(&mut self, regarding: &ObjectReference, finding: &Finding) {
+        let secondary = finding.about.as_ref().map(Subject::reference);
         let mut note = finding.message.clone();
+        if let Some(detail) = &finding.detail {
+            note = format!("{note} ({detail})");
+        }
         if note.len() > NOTE {
             let end = (0..=NOTE - 3).rev().find(|end| note.is_char_boundary(*end));
             note.truncate(end.unwrap_or_default());
@@ -119,30 +143,30 @@ impl Teller {
             action: "Reconcile".to_owned(),
             secondary,
         };
-        let published = self
-            .writes
-            .run(self.events.record(&event, &regarding))
-            .await;
+        let published = self.writes.run(self.events.record(&event, regarding)).await;
         if let Ok(Err(error)) = published
             && !namespace_ends(&error)
         {
             tracing::warn!(%error, reason = finding.reason, "cannot record an Event");
         }
         tracing::info!(
-            namespace = extension.metadata.namespace,
-            name = extension.metadata.name,
+            kind = regarding.kind,
+            namespace = regarding.namespace,
+            name = regarding.name,
             reason = finding.reason,
             "{}",
-            finding.message
+            event.note.unwrap_or_default()
         );
     }
 
+    /// Writes the status, if another one stands and `last` time is long enough ago. Says when to try again.
     async fn status(
         &mut self,
         plan: &Plan,
         findings: &[Finding],
         stands: &DataPlaneMetricsExtension,
-    ) -> bool {
+        last: Option<&(Pause, Option<String>)>,
+    ) -> Option<Duration> {
         let key = &plan.extension;
         let now = Timestamp::now();
         let old = stands.status.as_ref();
@@ -156,11 +180,34 @@ impl Teller {
             old == Some(&new)
         };
         if same {
-            return true;
+            return None;
         }
+        let version = &stands.metadata.resource_version;
+        if let Some((pause, over)) = last {
+            let left = pause.left(over != version, Instant::now());
+            if !left.is_zero() {
+                self.unsaid.insert(key.clone(), (*pause, over.clone()));
+                return Some(left);
+            }
+        }
+        if self.write(key, &new, version.as_deref()).await {
+            return None;
+        }
+        let now = Instant::now();
+        let pause = Pause::after(last.map(|(pause, _)| *pause), now);
+        self.unsaid.insert(key.clone(), (pause, version.clone()));
+        Some(pause.left(false, now))
+    }
+
+    async fn write(
+        &mut self,
+        key: &Key,
+        new: &MetricsExtensionStatus,
+        version: Option<&str>,
+    ) -> bool {
         let api = api::<DataPlaneMetricsExtension>(&self.client, key);
         let patch = Patch::Merge(json!({
-            "metadata": {"resourceVersion": stands.metadata.resource_version},
+            "metadata": {"resourceVersion": version},
             "status": {
                 "controlPlaneRef": new.control_plane_ref,
                 "conditions": new.conditions,

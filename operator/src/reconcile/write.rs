@@ -4,6 +4,7 @@ use crate::metrics::{self, Kind};
 use crate::reconcile::diff::{Action, Patched};
 use crate::reconcile::observed::{CA_CONFIG_MAP, CA_KEY, EXTENSION, Observe};
 use crate::reconcile::policies::{self, Admitted};
+use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::world::World;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -13,14 +14,13 @@ use kube::core::{DynamicObject, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tagalong_crds as crds;
 use tagalong_index::{Key, MANAGED_BY, MANAGED_BY_LABEL, PROMETHEUS};
 use tagalong_runtime::lease::Writes;
 
 /// Writes under way at once.
 const AT_ONCE: usize = 16;
-const KONG_PLUGIN: &str = "KongPlugin";
 
 /// Writes for the reconcilers.
 #[derive(Clone)]
@@ -40,14 +40,10 @@ pub struct Writer {
 /// What came of a pass's writes.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// How many succeeded.
-    pub done: usize,
-    /// Objects that someone else changed in between: they come again with the next pass.
-    pub conflicts: usize,
-    /// What failed, by the object's kind and key.
-    pub failed: BTreeMap<(&'static str, Key), String>,
-    /// Pods that have gone without a sidecar for long, by DataPlane.
-    pub missed: BTreeMap<Key, BTreeSet<Key>>,
+    /// What was written.
+    pub done: Vec<Subject>,
+    /// What was not, and why; without a reason, someone else changed the object in between.
+    pub failed: Vec<(Action, Option<String>)>,
 }
 
 impl Writer {
@@ -60,27 +56,29 @@ impl Writer {
             stage.retain(|action| action.names().is_none_or(|key| !unwritten.contains(&key)));
             let results: Vec<_> = futures::stream::iter(stage)
                 .map(|action| async move {
-                    let about = about(&action);
-                    (about, self.one(action).await)
+                    let result = self.one(&action).await;
+                    (action, result)
                 })
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;
-            for ((kind, key), result) in results {
+            for (action, result) in results {
+                let subject = action.subject();
+                let kind = subject.kind.name();
                 let label = Kind { kind };
-                if kind == KONG_PLUGIN && result.is_err() {
-                    unwritten.insert(key.clone());
+                if subject.kind == SubjectKind::Plugin && result.is_err() {
+                    unwritten.insert(subject.key.clone());
                 }
                 match result {
                     Ok(()) => {
-                        written.done += 1;
                         self.metrics.writes.get_or_create(&label).inc();
+                        written.done.push(subject);
                     }
-                    Err(Failed::Conflict | Failed::Gone) => written.conflicts += 1,
+                    Err(Failed::Conflict | Failed::Gone) => written.failed.push((action, None)),
                     Err(Failed::Other(error)) => {
                         self.metrics.failures.get_or_create(&label).inc();
-                        tracing::warn!(kind, %key, error, "cannot write, tries again");
-                        written.failed.insert((kind, key), error);
+                        tracing::warn!(kind, key = %subject.key, error, "cannot write, tries again");
+                        written.failed.push((action, Some(error)));
                     }
                 }
             }
@@ -88,7 +86,7 @@ impl Writer {
         written
     }
 
-    async fn one(&self, action: Action) -> Result<(), Failed> {
+    async fn one(&self, action: &Action) -> Result<(), Failed> {
         match action {
             Action::Plugin {
                 key,
@@ -108,17 +106,17 @@ impl Writer {
                     "plugin": PROMETHEUS,
                     "config": config,
                 });
-                self.plugin(&key, object, version).await
+                self.plugin(key, object, version.clone()).await
             }
             Action::DeletePlugin { key, version } => {
-                let api = api::<crds::KongPlugin>(&self.client, &key);
-                self.delete(&api, &key, version).await
+                let api = api::<crds::KongPlugin>(&self.client, key);
+                self.delete(&api, &key.name, version).await
             }
             Action::Metadata { kind, key, patch } => match kind {
-                Patched::Service => self.patch::<crds::Service>(&key, &patch).await,
-                Patched::DataPlane => self.patch::<crds::DataPlane>(&key, &patch).await,
+                Patched::Service => self.patch::<crds::Service>(key, patch).await,
+                Patched::DataPlane => self.patch::<crds::DataPlane>(key, patch).await,
                 Patched::Extension => {
-                    self.patch::<crds::DataPlaneMetricsExtension>(&key, &patch)
+                    self.patch::<crds::DataPlaneMetricsExtension>(key, patch)
                         .await
                 }
             },
@@ -126,20 +124,25 @@ impl Writer {
                 namespace,
                 bundle,
                 version,
-            } => self.config_map(&namespace, bundle, version).await,
+            } => {
+                self.config_map(namespace, bundle.clone(), version.clone())
+                    .await
+            }
             Action::Policy {
                 key,
                 wanted,
                 version,
-            } => self.policy(&key, *wanted, version).await,
+            } => {
+                self.policy(key, policies::Wanted::clone(wanted), version.clone())
+                    .await
+            }
             Action::DeletePolicy { key, version } => {
                 let api = Api::<NetworkPolicy>::namespaced(self.client.clone(), &key.namespace);
-                self.delete(&api, &key, version).await
+                self.delete(&api, &key.name, version).await
             }
             Action::DeleteConfigMap { namespace, version } => {
-                let api = Api::<ConfigMap>::namespaced(self.client.clone(), &namespace);
-                let key = Key::new(namespace, CA_CONFIG_MAP);
-                self.delete(&api, &key, version).await
+                let api = Api::<ConfigMap>::namespaced(self.client.clone(), namespace);
+                self.delete(&api, CA_CONFIG_MAP, version).await
             }
         }
     }
@@ -244,15 +247,15 @@ impl Writer {
         checked(answer.await)
     }
 
-    async fn delete<K>(&self, api: &Api<K>, key: &Key, version: String) -> Result<(), Failed>
+    async fn delete<K>(&self, api: &Api<K>, name: &str, version: &str) -> Result<(), Failed>
     where
         K: Clone + std::fmt::Debug + DeserializeOwned,
     {
         let params = DeleteParams::default().preconditions(Preconditions {
-            resource_version: Some(version),
+            resource_version: Some(version.to_owned()),
             uid: None,
         });
-        match checked(self.writes.run(api.delete(&key.name, &params)).await) {
+        match checked(self.writes.run(api.delete(name, &params)).await) {
             Ok(_) | Err(Failed::Gone) => Ok(()),
             Err(failed) => Err(failed),
         }
@@ -286,6 +289,10 @@ fn checked<T>(
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Conflict),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Failed::Gone),
         Ok(Err(error)) if namespace_ends(&error) => Err(Failed::Gone),
+        // What the API server says, without the wrapping.
+        Ok(Err(kube::Error::Api(status))) if !status.message.is_empty() => {
+            Err(Failed::Other(status.message))
+        }
         Ok(Err(error)) => Err(Failed::Other(error.to_string())),
         Err(not_leader) => Err(Failed::Other(not_leader.to_string())),
     }
@@ -301,24 +308,4 @@ pub(super) fn namespace_ends(error: &kube::Error) -> bool {
         && causes
             .into_iter()
             .any(|cause| cause.reason == "NamespaceTerminating")
-}
-
-fn about(action: &Action) -> (&'static str, Key) {
-    match action {
-        Action::Plugin { key, .. } | Action::DeletePlugin { key, .. } => (KONG_PLUGIN, key.clone()),
-        Action::Metadata { kind, key, .. } => {
-            let kind = match kind {
-                Patched::Service => "Service",
-                Patched::DataPlane => "DataPlane",
-                Patched::Extension => "DataPlaneMetricsExtension",
-            };
-            (kind, key.clone())
-        }
-        Action::Policy { key, .. } | Action::DeletePolicy { key, .. } => {
-            ("NetworkPolicy", key.clone())
-        }
-        Action::ConfigMap { namespace, .. } | Action::DeleteConfigMap { namespace, .. } => {
-            ("ConfigMap", Key::new(namespace.as_str(), CA_CONFIG_MAP))
-        }
-    }
 }

@@ -138,6 +138,7 @@ fn readable<K: Resource, S>(
             context.metrics.malformed.get_or_create(&label).inc();
             let namespace = namespace.unwrap_or_default();
             tracing::warn!(
+                kind,
                 namespace,
                 name,
                 error = invalid.error,

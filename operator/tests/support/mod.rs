@@ -7,6 +7,7 @@ pub mod policies;
 pub mod prometheus;
 pub mod replica;
 pub mod sidecar;
+pub mod told;
 pub mod webhook;
 pub mod wire;
 

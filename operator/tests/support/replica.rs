@@ -70,7 +70,7 @@ impl Replica {
                 let ended = runtime.block_on(async {
                 let _log = tagalong_runtime::logging::init(&args.runtime.log);
                 let metrics = Metrics::default();
-                let (readiness, (trigger, drain)) = (Readiness::default(), drain::channel());
+                let (readiness, (mut trigger, drain)) = (Readiness::default(), drain::channel());
                 let client = Client::try_from(config).ok()?;
                 let operator = cluster::start(client, &args, metrics.clone(), &readiness, &drain);
                 let operator = operator.await.map_err(|error| error.to_string());
@@ -89,6 +89,7 @@ impl Replica {
                         Ok(Err(lost)) => Some(lost.to_string()),
                         _ => None,
                     },
+                    failed = trigger.failed() => Some(failed.to_string()),
                     orderly = ended => {
                         if orderly == Ok(true) && !trigger.drain(Duration::from_secs(20)).await {
                             return Some("did not drain".to_owned());

@@ -200,3 +200,41 @@ async fn the_lease_is_given_back_only_after_running_writes() {
 async fn alone_one_may_write() {
     assert_eq!(Writes::always().run(async { 1 }).await, Ok(1));
 }
+
+/// A lease that can be written, but for a while not be looked at: requests hang.
+#[derive(Clone, Default)]
+struct Hanging(Memory, Arc<Mutex<bool>>);
+
+impl Store for Hanging {
+    async fn get(&self) -> Result<Option<Object>, String> {
+        let hangs = *self.1.lock();
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        self.0.get().await
+    }
+
+    async fn put(&self, lease: Object) -> Result<Object, PutError> {
+        self.0.put(lease).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_hangs_ends_with_the_claim() {
+    for (hangs, lost) in [(6, false), (60, true)] {
+        let store = Hanging::default();
+        let (lease, writes) = Lease::new(store.clone(), Settings::new("first"));
+        let (_trigger, drain) = drain::channel();
+        let run = tokio::spawn(lease.run(drain));
+        writes.granted().await;
+        *store.1.lock() = true;
+        store
+            .0
+            .edit(|object| object.metadata.labels = Some([("a".into(), "b".into())].into()));
+        seconds(hangs).await;
+        *store.1.lock() = false;
+        seconds(10).await;
+        assert_eq!(run.is_finished(), lost, "after {hangs} s");
+        assert_eq!(writes.allowed(), !lost);
+    }
+}

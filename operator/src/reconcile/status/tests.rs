@@ -35,13 +35,13 @@ fn service(name: &str) -> Object {
     ))
 }
 
-fn said(objects: Vec<Object>, written: &Written) -> (Vec<Finding>, MetricsExtensionStatus) {
+fn said(objects: Vec<Object>, trouble: &Trouble) -> (Vec<Finding>, MetricsExtensionStatus) {
     let mut index = Index::new(Settings::default());
     for object in objects {
         index.apply(object);
     }
     let plan = index.plan(&Key::new("default", "x"));
-    let findings = findings(&plan, &index, written);
+    let findings = findings(&plan, &index, trouble);
     let status = status(&plan, &findings, None, Timestamp::UNIX_EPOCH);
     (findings, status)
 }
@@ -64,7 +64,7 @@ fn all_is_well() {
         dataplane(),
         service("echo"),
     ];
-    let (findings, status) = said(objects, &Written::default());
+    let (findings, status) = said(objects, &Trouble::default());
     assert_eq!(findings, []);
     assert_eq!(
         conditions(&status),
@@ -99,7 +99,7 @@ fn each_trouble_has_its_reason() {
             "ResolvedRefs False DataPlaneNotFound",
         ),
     ] {
-        let (_, status) = said(objects, &Written::default());
+        let (_, status) = said(objects, &Trouble::default());
         let said = conditions(&status);
         assert!(
             said.iter().any(|condition| condition == expected),
@@ -121,7 +121,7 @@ fn two_control_planes_are_worth_an_event_and_no_more() {
         control_plane("b"),
         dataplane(),
     ];
-    let (findings, status) = said(objects, &Written::default());
+    let (findings, status) = said(objects, &Trouble::default());
     assert_eq!(findings.len(), 1);
     assert_eq!(
         (findings[0].reason, findings[0].condition),
@@ -138,9 +138,12 @@ fn a_failed_write_shows() {
         dataplane(),
         service("echo"),
     ];
-    let failed = |key: &str| Written {
-        failed: [(("Service", Key::new("default", key)), "too long".to_owned())].into(),
-        ..Written::default()
+    let failed = |key: &str| {
+        let subject = SubjectKind::Service.at(&Key::new("default", key));
+        Trouble {
+            failed: [(subject, "too long".to_owned())].into(),
+            ..Trouble::default()
+        }
     };
     let (_, status) = said(objects.clone(), &failed("echo"));
     assert!(conditions(&status).contains(&"Programmed False WriteFailed".to_owned()));
@@ -151,13 +154,19 @@ fn a_failed_write_shows() {
 #[test]
 fn pods_without_a_sidecar_show() {
     let objects = vec![extension(&[]), control_plane("cp"), dataplane()];
-    let pods = [Key::new("default", "pod")].into();
-    let written = Written {
-        missed: [(Key::new("default", "kong"), pods)].into(),
-        ..Written::default()
+    let missed = |pods: &[&str]| {
+        let pods = pods.iter().map(|pod| Key::new("default", *pod)).collect();
+        Trouble {
+            missed: [(Key::new("default", "kong"), pods)].into(),
+            ..Trouble::default()
+        }
     };
-    let (_, status) = said(objects, &written);
+    let (first, status) = said(objects.clone(), &missed(&["pod"]));
     assert!(conditions(&status).contains(&"Programmed False SidecarMissing".to_owned()));
+    let detail = first[0].detail.as_deref();
+    assert_eq!(detail, Some("now 1: pod"), "which, for the Event");
+    let (_, later) = said(objects, &missed(&["another", "one"]));
+    assert_eq!(later, status, "pods that come and go are no news");
 }
 
 #[test]
@@ -165,7 +174,7 @@ fn times_change_only_with_the_status_and_others_conditions_stay() {
     let mut index = Index::new(Settings::default());
     index.apply(extension(&[]));
     let plan = index.plan(&Key::new("default", "x"));
-    let findings = findings(&plan, &index, &Written::default());
+    let findings = findings(&plan, &index, &Trouble::default());
     let mut stands = status(&plan, &findings, None, Timestamp::UNIX_EPOCH);
     let mut theirs = stands.conditions[0].clone();
     theirs.type_ = "example.com/Theirs".into();
@@ -181,4 +190,37 @@ fn times_change_only_with_the_status_and_others_conditions_stay() {
         turned.conditions[1].last_transition_time,
         Time(Timestamp::UNIX_EPOCH)
     );
+}
+
+#[test]
+fn no_kind_of_write_fails_untold() {
+    use SubjectKind::{ConfigMap, DataPlane, Extension, Plugin, Policy, Service};
+    for kind in [Plugin, Service, DataPlane, Extension, ConfigMap, Policy] {
+        let name = match kind {
+            Plugin => "x-metrics-prometheus",
+            Service => "echo",
+            DataPlane => "kong",
+            Extension => "x",
+            ConfigMap => "tagalong-ca",
+            Policy => "some-policy",
+        };
+        let failed = |namespace: &str| Trouble {
+            failed: [(kind.at(&Key::new(namespace, name)), "no".to_owned())].into(),
+            ..Trouble::default()
+        };
+        let objects = [
+            extension(&["echo"]),
+            control_plane("cp"),
+            dataplane(),
+            service("echo"),
+        ];
+        let (findings, status) = said(objects.to_vec(), &failed("default"));
+        assert_eq!(findings.len(), 1, "{kind:?}");
+        assert!(
+            conditions(&status).contains(&"Programmed False WriteFailed".to_owned()),
+            "{kind:?}"
+        );
+        let (findings, _) = said(objects.to_vec(), &failed("elsewhere"));
+        assert_eq!(findings, [], "{kind:?} of somebody else");
+    }
 }
