@@ -5,6 +5,9 @@ FUZZ_SECONDS ?= 300
 SOAK_SECONDS ?= 600
 # Where `make images` puts them.
 IMAGES ?= images
+# The binaries that are released; they tell the commit that they are built from.
+RELEASED = TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" \
+	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
 BENCHES := rewrite merge sidecar index operator webhook collect
 
 help: ## This list
@@ -62,14 +65,14 @@ cluster-clean: ## What a killed cluster left, and the built binaries (some 1 GB,
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- clean --cache
 
 e2e: ## The whole road on a real node with the released images, from helm install to pods scaled on latency (5 minutes, root)
-	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
+	$(RELEASED)
 	TAGALONG_E2E_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p tagalong-e2e --test road -- --nocapture
 
 e2e-faults: ## What breaks on that road, requests flowing all the time: for the night (10 minutes, root)
 	$(CARGO) test --locked -p tagalong-e2e --test faults -- --ignored --nocapture
 
 images: ## The three release images as archives in images/, for docker load, ctr and kind load
-	TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" $(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
+	$(RELEASED)
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out $(IMAGES)
 
 chart: ## The Helm chart, packaged in dist/
