@@ -67,8 +67,9 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// The table. Call it in any case.
-    pub fn print(&self) {
+    /// Ends the requests and prints the table. Call it in any case.
+    pub async fn close(&self) {
+        self.trickle.end().await;
         say(HEAD);
         for fared in self.trickle.fared() {
             let mut recoveries = self.recoveries.iter();
@@ -96,7 +97,7 @@ impl<'a> Ledger<'a> {
 
 /// Of the closing table. Times are in seconds: of `silence` from one answer to the next, of the rest from the fault on.
 const HEAD: &str = concat!(
-    "fault                                   | requests | refused at first | unreached | lost | silence ",
+    "fault                                   | requests | tried again | unreached | lost | silence ",
     "| leader | webhook | new label | autoscaler"
 );
 
@@ -104,7 +105,7 @@ fn row(fared: &Fared, recovery: Option<Recovery>) -> String {
     let Fared {
         part,
         requests,
-        refused,
+        again,
         unreached,
         silence,
         ..
@@ -116,7 +117,7 @@ fn row(fared: &Fared, recovery: Option<Recovery>) -> String {
         time.map_or("-".to_owned(), |time| format!("{:.1}", time.as_secs_f64()))
     };
     format!(
-        "{part:39} | {requests:8} | {refused:16} | {unreached:9} | {lost:4} | {silence:7.1} | {:>6} | {:>7} | {:>9} | {:>10}",
+        "{part:39} | {requests:8} | {again:11} | {unreached:9} | {lost:4} | {silence:7.1} | {:>6} | {:>7} | {:>9} | {:>10}",
         after(|one| one.leader),
         after(|one| one.webhook),
         after(|one| one.label),

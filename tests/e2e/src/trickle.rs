@@ -12,23 +12,26 @@ use tokio::time::Instant;
 use crate::Tried;
 use crate::traffic::{STEADY, get};
 
-/// Between two requests.
+/// Between two requests, or two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// After this a request has failed.
-const TOO_LONG: Duration = Duration::from_secs(20);
+const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// For so long a connection that is refused is tried again, as clients do: while a Service's endpoints change, kube-proxy
-/// may for about a second know of none, or of one that is gone. No request is lost by that, since none was sent.
-const REFUSED: Duration = Duration::from_secs(3);
+/// For so long a connection that does not come about is tried again, as clients do: while a pod is replaced, kube-proxy
+/// may for about a second know of no endpoint, or of one that is gone. No request is lost by that, since none was sent.
+/// One attempt that nobody refuses takes ten seconds.
+const AGAIN: Duration = Duration::from_secs(12);
 
 /// What is forgiven in one part of a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forgiven {
-    /// Nothing: every request is answered with 200.
+    /// Nothing: every request is answered with 200 at once.
     #[default]
     Nothing,
-    /// That there is nobody to connect to; whatever was sent is answered.
+    /// That a request must be tried again because there was nobody to connect to: Kong's pods are replaced.
+    Again,
+    /// That there is nobody to connect to for longer; whatever was sent is answered.
     Unreached,
     /// Whatever happens: Kong itself is broken.
     Everything,
@@ -39,15 +42,17 @@ pub enum Forgiven {
 pub struct Fared {
     /// The part's name.
     pub part: &'static str,
-    /// How many there were.
+    /// How many began in it.
     pub requests: u64,
+    /// How many of them have not ended yet.
+    pub under_way: u64,
     /// How many found nobody to connect to at first.
-    pub refused: u64,
-    /// Those that found nobody in [`REFUSED`], so that nothing was sent.
+    pub again: u64,
+    /// Those that found nobody in [`AGAIN`], so that nothing was sent.
     pub unreached: u64,
     /// Why those failed that were sent, and not answered with 200.
     pub lost: Vec<String>,
-    /// The longest time from one answer to the next.
+    /// The longest time in it from one answer to the next.
     pub silence: Duration,
     forgiven: Forgiven,
 }
@@ -62,17 +67,23 @@ impl Fared {
     }
 
     fn is_well(&self) -> bool {
+        let none_is_lost = self.requests > 0 && self.under_way == 0 && self.lost.is_empty();
         match self.forgiven {
-            Forgiven::Nothing => self.unreached == 0 && self.lost.is_empty(),
-            Forgiven::Unreached => self.lost.is_empty(),
-            Forgiven::Everything => true,
+            Forgiven::Nothing => none_is_lost && self.unreached == 0 && self.again == 0,
+            Forgiven::Again => none_is_lost && self.unreached == 0,
+            Forgiven::Unreached => none_is_lost,
+            Forgiven::Everything => self.requests > 0,
         }
     }
 
-    fn count(&mut self, refused: bool, answer: Result<(), Failed>, silence: Duration) {
+    fn begin(&mut self) {
         self.requests += 1;
-        self.refused += u64::from(refused);
-        self.silence = self.silence.max(silence);
+        self.under_way += 1;
+    }
+
+    fn end(&mut self, again: bool, answer: Result<(), Failed>) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.again += u64::from(again);
         match answer {
             Ok(()) => {}
             Err(Failed::Unreached) => self.unreached += 1,
@@ -87,27 +98,52 @@ enum Failed {
     Lost(String),
 }
 
-/// One request by a client that tries again where it is refused. Also says whether it was.
+/// One request by a client that tries again where it cannot connect. Also says whether it had to.
 async fn persist(cluster: &Cluster, address: SocketAddr, path: &str) -> (bool, Result<(), Failed>) {
     let begun = Instant::now();
-    let mut refused = false;
+    let mut again = false;
     loop {
         match get(cluster, address, path).await {
-            Ok(_) => return (refused, Ok(())),
-            Err(error) if !error.to_string().contains("Connection refused") => {
-                return (refused, Err(Failed::Lost(error.to_string())));
+            Ok(_) => return (again, Ok(())),
+            Err(error) if !is_unreached(&error.to_string()) => {
+                return (again, Err(Failed::Lost(error.to_string())));
             }
-            Err(_) if begun.elapsed() > REFUSED => return (true, Err(Failed::Unreached)),
-            Err(_) => refused = true,
+            Err(_) if begun.elapsed() > AGAIN => return (true, Err(Failed::Unreached)),
+            Err(_) => again = true,
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Up to ten requests a second until dropped, each on a connection of its own, one after the other, to the backend that
-/// nobody scales.
+/// Whether an error of [`get`] is that no connection came about.
+fn is_unreached(error: &str) -> bool {
+    error.starts_with("connection to ")
+}
+
+/// What all requests have in common.
+struct Counted {
+    parts: Vec<Fared>,
+    answered: Instant,
+}
+
+impl Counted {
+    fn end(&mut self, part: usize, again: bool, answer: Result<(), Failed>) {
+        if answer.is_ok() {
+            let silence = self.answered.elapsed();
+            self.answered = Instant::now();
+            if let Some(now) = self.parts.last_mut() {
+                now.silence = now.silence.max(silence);
+            }
+        }
+        if let Some(fared) = self.parts.get_mut(part) {
+            fared.end(again, answer);
+        }
+    }
+}
+
+/// Ten requests a second until dropped, each on a connection of its own, to the backend that nobody scales.
 pub struct Trickle {
-    parts: Arc<Mutex<Vec<Fared>>>,
+    counted: Arc<Mutex<Counted>>,
     task: JoinHandle<()>,
 }
 
@@ -120,41 +156,53 @@ impl Trickle {
         part: &'static str,
         forgiven: Forgiven,
     ) -> Self {
-        let first = Fared::of(part, forgiven);
-        let parts = Arc::new(Mutex::new(vec![first]));
-        let counted = Arc::clone(&parts);
+        let counted = Arc::new(Mutex::new(Counted {
+            parts: vec![Fared::of(part, forgiven)],
+            answered: Instant::now(),
+        }));
+        let all = Arc::clone(&counted);
         let task = tokio::spawn(async move {
-            let mut answered = Instant::now();
             loop {
-                // A request belongs to the part in which it began.
-                let part = counted.lock().len() - 1;
-                let answer = persist(cluster, address, STEADY);
-                let (refused, answer) = match tokio::time::timeout(TOO_LONG, answer).await {
-                    Ok(found) => found,
-                    Err(_) => (false, Err(Failed::Lost("no answer".to_owned()))),
+                let part = {
+                    let mut all = all.lock();
+                    let part = all.parts.len() - 1;
+                    all.parts[part].begin();
+                    part
                 };
-                let silence = answered.elapsed();
-                if answer.is_ok() {
-                    answered = Instant::now();
-                }
-                if let Some(fared) = counted.lock().get_mut(part) {
-                    fared.count(refused, answer, silence);
-                }
+                let all = Arc::clone(&all);
+                tokio::spawn(async move {
+                    let answer = persist(cluster, address, STEADY);
+                    let (again, answer) = match tokio::time::timeout(TOO_LONG, answer).await {
+                        Ok(found) => found,
+                        Err(_) => (false, Err(Failed::Lost("no answer".to_owned()))),
+                    };
+                    all.lock().end(part, again, answer);
+                });
                 tokio::time::sleep(PAUSE).await;
             }
         });
-        Self { parts, task }
+        Self { counted, task }
     }
 
     /// From now on requests are counted for another part of the test.
     pub fn part(&self, part: &'static str, forgiven: Forgiven) {
-        self.parts.lock().push(Fared::of(part, forgiven));
+        self.counted.lock().parts.push(Fared::of(part, forgiven));
     }
 
     /// How they fared up to now, part by part.
     #[must_use]
     pub fn fared(&self) -> Vec<Fared> {
-        self.parts.lock().clone()
+        self.counted.lock().parts.clone()
+    }
+
+    /// Sends no more, and waits for the answers that are not there yet.
+    pub async fn end(&self) {
+        self.task.abort();
+        let begun = Instant::now();
+        let is_under_way = || self.fared().iter().any(|fared| fared.under_way > 0);
+        while is_under_way() && begun.elapsed() < TOO_LONG * 2 {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Fails unless every request was answered, but for what is forgiven.
@@ -164,7 +212,7 @@ impl Trickle {
     /// When one was not, or a part had none.
     pub fn verdict(&self) -> Tried<()> {
         let mut parts = self.fared();
-        parts.retain(|fared| fared.requests == 0 || !fared.is_well());
+        parts.retain(|fared| !fared.is_well());
         if parts.is_empty() {
             Ok(())
         } else {

@@ -32,7 +32,7 @@ async fn nothing_is_lost_for_our_sake() -> Tried<()> {
     };
     let mut ledger = Ledger::open(&road);
     let result = all_faults(&road, &mut ledger).await;
-    ledger.print();
+    ledger.close().await;
     result?;
     ledger.verdict()
 }
@@ -42,7 +42,7 @@ async fn all_faults(road: &Road, ledger: &mut Ledger<'_>) -> Tried<()> {
     kongs(road, ledger).await?;
     while_scaled(road, ledger).await?;
     upgrade(road, ledger).await?;
-    ledger.part("uninstall", Forgiven::Nothing);
+    ledger.part("uninstall", Forgiven::Again);
     road.uninstall(&[DEFINITION]).await
 }
 
@@ -106,6 +106,7 @@ async fn kongs(road: &Road, ledger: &mut Ledger<'_>) -> Tried<()> {
             stage.kill(&kongs, "tagalong")
         })
         .await?;
+    direct.end().await;
     direct.verdict()?;
     let kongs = stage.kongs(true).await?;
     ledger
@@ -134,14 +135,14 @@ async fn while_scaled(road: &Road, ledger: &mut Ledger<'_>) -> Tried<()> {
     road.to_ten_and_back(load).await
 }
 
-/// To new images. Kong's pods get theirs when their owner next writes the DataPlane.
+/// To new images. Kong's pods get theirs when their owner next writes the DataPlane, which it may do at any time.
 async fn upgrade(road: &Road, ledger: &mut Ledger<'_>) -> Tried<()> {
     let stage = &road.stage;
     let tag = |program| format!("{program}.image.tag={}", images::NEXT);
     let (operator, webhook, sidecar) = (tag("operator"), tag("webhook"), tag("sidecar"));
     let lease = stage.lease().await?;
     ledger
-        .fault("helm upgrade", Forgiven::Nothing, Some(lease), async {
+        .fault("helm upgrade", Forgiven::Again, Some(lease), async {
             let values = [&operator, &webhook, &sidecar, "crds.enabled=true"];
             let upgraded = helm::upgrade(stage.cluster, &values).await;
             stage.explained(upgraded).await?;
@@ -157,7 +158,7 @@ async fn upgrade(road: &Road, ledger: &mut Ledger<'_>) -> Tried<()> {
     ledger
         .fault(
             "DataPlane written, new sidecar",
-            Forgiven::Nothing,
+            Forgiven::Again,
             None,
             async {
                 let words = ["annotate", "dataplanes", "--all", "example.com/written=1"];

@@ -24,8 +24,9 @@ async fn from_helm_install_to_pods_scaled_on_latency_and_back() -> Tried<()> {
     assert!(series > 0, "no enriched series");
     let still = road.stage.kong_pods().await;
     assert_eq!(pods(&still), pods(&kongs), "Kong's pods were replaced");
-    trickle.part("uninstall", Forgiven::Nothing);
+    trickle.part("uninstall", Forgiven::Again);
     road.uninstall(&[]).await?;
+    trickle.end().await;
     for fared in trickle.fared() {
         say(&format!("{fared:?}"));
     }
