@@ -18,7 +18,7 @@ demo: ## The main job on this machine, no cluster; Ctrl-C ends it, DEMO_ONESHOT=
 	@$(CARGO) run --locked --quiet --bin tagalong-demo
 
 # The runners' closing lines come last, so that whoever reads only the end of a log reads the verdict.
-test: fmt clippy deny demo-check fuzz-check unit ## Everything that must hold, as continuous integration runs it
+test: fmt clippy deny workflows demo-check fuzz-check unit ## Everything that must hold, as continuous integration runs it
 
 fmt: ## Formatting is rustfmt's
 	$(CARGO) fmt --all --check
@@ -28,6 +28,9 @@ clippy: ## No warning anywhere
 
 deny: ## Licences, sources, duplicate crates
 	$$(tests/tool cargo-deny) check licenses bans sources
+
+workflows: ## GitHub's workflow files
+	$$(tests/tool actionlint) -shellcheck= -pyflakes=
 
 demo-check: ## The demo, once, checking itself
 	DEMO_ONESHOT=1 $(MAKE) --no-print-directory demo
@@ -91,4 +94,4 @@ release: ## All that a release consists of, in dist/, with checksums
 	$(MAKE) --no-print-directory chart sbom
 	cd dist && sha256sum -- * > SHA256SUMS
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults
+.PHONY: help demo test fmt clippy deny workflows demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults
