@@ -27,6 +27,12 @@ pub fn stands_for(kong_service: &str) -> Option<&'static str> {
     }
 }
 
+/// The Kong service of a route that [`Stage::route_after`] made.
+#[must_use]
+pub fn kong_service_after(number: usize) -> String {
+    format!("httproute.default.after-{number}.0")
+}
+
 /// The sidecar's port in Kong's pods.
 const SIDECAR: u16 = 9542;
 
@@ -65,12 +71,12 @@ impl Stage {
         Ok(())
     }
 
-    /// One more route to the Service `echo`, at `/after-<number>`. Returns the name of its Kong service.
+    /// One more route to the Service `echo`, `after-<number>` by name and path.
     ///
     /// # Errors
     ///
     /// When the API server refuses.
-    pub async fn route_after(&self, number: usize) -> Tried<String> {
+    pub async fn route_after(&self, number: usize) -> Tried<()> {
         let name = format!("after-{number}");
         let route = json!({
             "apiVersion": "gateway.networking.k8s.io/v1",
@@ -89,7 +95,7 @@ impl Stage {
         self.cluster
             .kubectl(&["apply", "-f", "-"], &route.to_string())
             .await?;
-        Ok(format!("httproute.default.{name}.0"))
+        Ok(())
     }
 
     /// All pods of Kong, once Gateway and DataPlane are ready, all pods are, and each has the sidecar or none has.

@@ -8,6 +8,7 @@ use tagalong_cluster::Seen;
 use tokio::time::{Instant, timeout};
 
 use crate::Tried;
+use crate::example::kong_service_after;
 use crate::labels::wrong_line;
 use crate::monitoring::PUBLISHED;
 use crate::road::Road;
@@ -94,11 +95,10 @@ impl Road {
     async fn is_scaled_again(&self, number: usize, since: Instant) -> Tried<(Duration, Duration)> {
         let stage = &self.stage;
         self.seen("a new route to be taken", since, || async {
-            stage.route_after(number).await?;
-            Ok(())
+            Ok(stage.route_after(number).await?)
         })
         .await?;
-        let kong_service = stage.route_after(number).await?;
+        let kong_service = kong_service_after(number);
         let what = format!("an enriched sample of {kong_service}");
         let label = self
             .seen(&what, since, || async {
