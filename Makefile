@@ -5,6 +5,9 @@ FUZZ_SECONDS ?= 300
 SOAK_SECONDS ?= 600
 # Where `make images` puts them.
 IMAGES ?= images
+# The binaries that are released; they tell the commit that they are built from.
+RELEASED = TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" \
+	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
 BENCHES := rewrite merge sidecar index operator webhook collect
 
 help: ## This list
@@ -15,7 +18,7 @@ demo: ## The main job on this machine, no cluster; Ctrl-C ends it, DEMO_ONESHOT=
 	@$(CARGO) run --locked --quiet --bin tagalong-demo
 
 # The runners' closing lines come last, so that whoever reads only the end of a log reads the verdict.
-test: fmt clippy deny demo-check fuzz-check unit ## Everything that must hold, as continuous integration runs it
+test: fmt clippy deny workflows demo-check fuzz-check unit ## Everything that must hold, as continuous integration runs it
 
 fmt: ## Formatting is rustfmt's
 	$(CARGO) fmt --all --check
@@ -25,6 +28,9 @@ clippy: ## No warning anywhere
 
 deny: ## Licences, sources, duplicate crates
 	$$(tests/tool cargo-deny) check licenses bans sources
+
+workflows: ## GitHub's workflow files
+	$$(tests/tool actionlint) -shellcheck= -pyflakes=
 
 demo-check: ## The demo, once, checking itself
 	DEMO_ONESHOT=1 $(MAKE) --no-print-directory demo
@@ -62,14 +68,14 @@ cluster-clean: ## What a killed cluster left, and the built binaries (some 1 GB,
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- clean --cache
 
 e2e: ## The whole road on a real node with the released images, from helm install to pods scaled on latency (5 minutes, root)
-	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
+	$(RELEASED)
 	TAGALONG_E2E_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p tagalong-e2e --test road -- --nocapture
 
 e2e-faults: ## What breaks on that road, requests flowing all the time: for the night (10 minutes, root)
 	$(CARGO) test --locked -p tagalong-e2e --test faults -- --ignored --nocapture
 
 images: ## The three release images as archives in images/, for docker load, ctr and kind load
-	TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" $(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
+	$(RELEASED)
 	$(CARGO) run --quiet --locked -p tagalong-cluster -- images --out $(IMAGES)
 
 chart: ## The Helm chart, packaged in dist/
@@ -88,4 +94,4 @@ release: ## All that a release consists of, in dist/, with checksums
 	$(MAKE) --no-print-directory chart sbom
 	cd dist && sha256sum -- * > SHA256SUMS
 
-.PHONY: help demo test fmt clippy deny demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults
+.PHONY: help demo test fmt clippy deny workflows demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tagalong_cluster::Seen;
 
 use crate::Tried;
@@ -13,11 +13,25 @@ use crate::traffic::get;
 /// The name that the controller gives the Kong service of the published route.
 pub const KONG_SERVICE: &str = "httproute.default.httproute-echo.0";
 
-/// Each Kong service, and the Service that it stands for.
-pub const SERVICES: [(&str, &str); 2] = [
-    (KONG_SERVICE, "echo"),
-    ("httproute.default.steady.0", "steady"),
-];
+/// The Service that a Kong service stands for; none if no route has it.
+#[must_use]
+pub fn stands_for(kong_service: &str) -> Option<&'static str> {
+    let number = kong_service.strip_prefix("httproute.default.after-");
+    let later = number.and_then(|rest| rest.strip_suffix(".0"));
+    match kong_service {
+        KONG_SERVICE => Some("echo"),
+        "httproute.default.steady.0" => Some("steady"),
+        _ => later
+            .is_some_and(|number| number.parse::<usize>().is_ok())
+            .then_some("echo"),
+    }
+}
+
+/// The Kong service of a route that [`Stage::route_after`] made.
+#[must_use]
+pub fn kong_service_after(number: usize) -> String {
+    format!("httproute.default.after-{number}.0")
+}
 
 /// The sidecar's port in Kong's pods.
 const SIDECAR: u16 = 9542;
@@ -54,6 +68,33 @@ impl Stage {
         self.apply("gateway.yaml").await?;
         let steady = include_str!("../steady.yaml");
         self.cluster.kubectl(&["apply", "-f", "-"], steady).await?;
+        Ok(())
+    }
+
+    /// One more route to the Service `echo`, `after-<number>` by name and path.
+    ///
+    /// # Errors
+    ///
+    /// When the API server refuses.
+    pub async fn route_after(&self, number: usize) -> Tried<()> {
+        let name = format!("after-{number}");
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {
+                "name": name, "namespace": "default", "annotations": {"konghq.com/strip-path": "true"},
+            },
+            "spec": {
+                "parentRefs": [{"name": "kong"}],
+                "rules": [{
+                    "matches": [{"path": {"type": "PathPrefix", "value": format!("/{name}")}}],
+                    "backendRefs": [{"name": "echo", "kind": "Service", "port": 80}],
+                }],
+            },
+        });
+        self.cluster
+            .kubectl(&["apply", "-f", "-"], &route.to_string())
+            .await?;
         Ok(())
     }
 
@@ -151,5 +192,13 @@ fn names(containers: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn has_sidecar(pod: &Value) -> bool {
-    names(&pod["spec"]["initContainers"]).any(|name| name == "tagalong")
+    sidecar_image(pod).is_some()
+}
+
+/// The image of a pod's sidecar.
+#[must_use]
+pub fn sidecar_image(pod: &Value) -> Option<&str> {
+    let containers = pod["spec"]["initContainers"].as_array()?;
+    let sidecar = containers.iter().find(|one| one["name"] == "tagalong")?;
+    sidecar["image"].as_str()
 }

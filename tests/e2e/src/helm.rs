@@ -25,13 +25,14 @@ pub async fn install(cluster: &Cluster) -> Tried<String> {
     run(cluster, &waiting).await
 }
 
-/// `helm upgrade` to other values.
+/// `helm upgrade` to other values. What others made becomes the release's.
 ///
 /// # Errors
 ///
 /// When not everything becomes ready again.
 pub async fn upgrade(cluster: &Cluster, values: &[&str]) -> Tried<String> {
     let mut words = vec!["upgrade", RELEASE, CHART, "--wait", "--timeout=4m"];
+    words.push("--take-ownership");
     for value in values {
         words.extend(["--set", value]);
     }

@@ -9,14 +9,18 @@ pub mod faults;
 pub mod figures;
 pub mod helm;
 pub mod images;
+pub mod labels;
+pub mod ledger;
 pub mod monitoring;
 pub mod objects;
 pub mod processors;
+pub mod recovery;
 pub mod release;
 pub mod road;
 pub mod scaling;
 pub mod stage;
 pub mod traffic;
+pub mod trickle;
 
 /// What a step of the road gives.
 pub type Tried<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -55,11 +55,11 @@ impl Stage {
 
 /// Objects that speak of us, and did not before we came.
 #[must_use]
-pub fn left(before: &Objects, after: &Objects) -> Vec<String> {
+pub fn left(before: &Objects, after: &Objects) -> Objects {
     let speaks = |text: &String| text.contains("tagalong");
-    after
+    let ours = after
         .iter()
-        .filter(|(name, text)| speaks(text) && !before.get(*name).is_some_and(speaks))
-        .map(|(name, text)| format!("{name}: {text}"))
+        .filter(|(name, text)| speaks(text) && !before.get(*name).is_some_and(speaks));
+    ours.map(|(name, text)| (name.clone(), text.clone()))
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -21,6 +22,8 @@ pub struct Road {
     pub gateway: SocketAddr,
     /// Prometheus and its adapter.
     pub monitoring: Monitoring,
+    /// Wrong lines that somebody gave at any time.
+    pub wrong: Mutex<Vec<String>>,
     before: Objects,
 }
 
@@ -68,6 +71,7 @@ impl Road {
             stage,
             gateway,
             monitoring,
+            wrong: Mutex::default(),
             before,
         }))
     }
@@ -79,8 +83,7 @@ impl Road {
     /// When the autoscaler does not go up to ten and back to one.
     pub async fn up_and_down(&self) -> Tried<()> {
         let stage = &self.stage;
-        stage.scaled("one pod", |pods| pods == 1).await?;
-        let load = Load::start(stage.cluster, self.gateway);
+        let load = self.load().await?;
         let (_, after) = stage.scaled("more pods", |pods| pods > 1).await?;
         let seconds = after.as_secs_f64();
         at_most(
@@ -89,6 +92,27 @@ impl Road {
             "s",
             60.0,
         )?;
+        self.to_ten_and_back(load).await
+    }
+
+    /// The published guide's load, which finds one pod.
+    ///
+    /// # Errors
+    ///
+    /// When there are more.
+    pub async fn load(&self) -> Tried<Load> {
+        let stage = &self.stage;
+        stage.scaled("one pod", |pods| pods == 1).await?;
+        Ok(Load::start(stage.cluster, self.gateway))
+    }
+
+    /// Waits for ten pods, ends the load, and waits for one.
+    ///
+    /// # Errors
+    ///
+    /// When the autoscaler does not go there, or the two ways of scraping see different things.
+    pub async fn to_ten_and_back(&self, load: Load) -> Tried<()> {
+        let stage = &self.stage;
         stage.scaled("ten pods", |pods| pods == 10).await?;
         stage
             .until("both ways to see the same latency", || async {
@@ -113,12 +137,12 @@ impl Road {
         idle.print()
     }
 
-    /// `helm uninstall`, after which nothing is left of us.
+    /// `helm uninstall`, after which nothing is left of us but `kept`, which must be: objects as [`Objects`] names them.
     ///
     /// # Errors
     ///
-    /// When something is.
-    pub async fn uninstall(&self) -> Tried<()> {
+    /// When something else is, or one of these is not.
+    pub async fn uninstall(&self, kept: &[&str]) -> Tried<()> {
         let stage = &self.stage;
         let started = Instant::now();
         stage
@@ -137,12 +161,12 @@ impl Road {
             return Err(format!("the Service still has the plugins {plugins}").into());
         }
         stage
-            .until("nothing of us to be left", || async {
+            .until("nothing of us to be left but what is kept", || async {
                 let left = left(&self.before, &stage.objects().await?);
-                if left.is_empty() {
+                if left.keys().eq(kept.iter()) {
                     Ok(())
                 } else {
-                    Err(left.join("\n").into())
+                    Err(format!("{left:#?}").into())
                 }
             })
             .await

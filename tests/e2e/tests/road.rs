@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use tagalong_e2e::Tried;
+use tagalong_e2e::figures::say;
 use tagalong_e2e::road::Road;
-use tagalong_e2e::traffic::Trickle;
+use tagalong_e2e::trickle::{Forgiven, Trickle};
 
 fn pods(pods: &[Value]) -> Vec<String> {
     let uid = |pod: &Value| pod["metadata"]["uid"].to_string();
@@ -15,14 +16,19 @@ async fn from_helm_install_to_pods_scaled_on_latency_and_back() -> Tried<()> {
     let Some(road) = Road::begin().await? else {
         return Ok(());
     };
-    let trickle = Trickle::start(road.stage.cluster, road.gateway, "up and down");
+    let (cluster, gateway) = (road.stage.cluster, road.gateway);
+    let trickle = Trickle::start(cluster, gateway, "up and down", Forgiven::Nothing);
     let kongs = road.stage.kong_pods().await;
     road.up_and_down().await?;
     let series = road.monitoring.no_label_was_wrong(&road.stage).await?;
     assert!(series > 0, "no enriched series");
     let still = road.stage.kong_pods().await;
     assert_eq!(pods(&still), pods(&kongs), "Kong's pods were replaced");
-    trickle.part("uninstall");
-    road.uninstall().await?;
-    trickle.end(&[])
+    trickle.part("uninstall", Forgiven::Again);
+    road.uninstall(&[]).await?;
+    trickle.end().await;
+    for fared in trickle.fared() {
+        say(&format!("{fared:?}"));
+    }
+    trickle.verdict()
 }
