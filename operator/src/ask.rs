@@ -82,9 +82,7 @@ fn read(args: &OperateArgs) -> Result<World, Failure> {
         };
         let synced = Readiness::default();
         let (_trigger, drain) = drain::channel();
-        let discovery = synced.handle("the cluster");
         tokio::spawn(watches::run(kinds(), context, synced.clone(), drain));
-        discovery.ready();
         let all = async {
             while !synced.missing().is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -109,14 +109,25 @@ pub async fn core<K, S: Sink<K> + Clone>(
     drain.cancel(watch).await;
 }
 
-/// Watches all of `kinds` that the cluster serves, until the drain begins.
-pub async fn run<S: Clone + Send + Sync + 'static>(
+/// Watches all of `kinds` that the cluster serves, until the drain begins. Not ready from this call on, not only from
+/// when the work is begun.
+pub fn run<S: Clone + Send + Sync + 'static>(
     kinds: Vec<Watched<S>>,
     context: Context<S>,
     readiness: Readiness,
     drain: Drain,
-) {
+) -> impl Future<Output = ()> + Send {
     let discovered = readiness.handle("discovery of the cluster's kinds");
+    discover(kinds, context, readiness, discovered, drain)
+}
+
+async fn discover<S: Clone + Send + Sync + 'static>(
+    kinds: Vec<Watched<S>>,
+    context: Context<S>,
+    readiness: Readiness,
+    discovered: tagalong_runtime::readiness::Handle,
+    drain: Drain,
+) {
     let mut first = Some(discovered);
     let mut running: BTreeMap<&'static str, (ApiResource, AbortHandle)> = BTreeMap::new();
     let groups: Vec<&str> = kinds.iter().map(|watched| watched.group).collect();
