@@ -220,6 +220,9 @@ async fn what_another_one_wrote_in_between_stays() -> Result {
 }
 
 fn came_to(written: &Written, done: usize, conflicts: usize) {
-    assert!(written.failed.is_empty(), "{written:?}");
-    assert_eq!((written.done, written.conflicts), (done, conflicts));
+    // Without a reason: somebody else changed the object in between.
+    let conflicted = written.failed.iter().all(|(_, why)| why.is_none());
+    assert!(conflicted, "{written:?}");
+    let found = (written.done.len(), written.failed.len());
+    assert_eq!(found, (done, conflicts));
 }
