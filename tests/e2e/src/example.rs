@@ -8,7 +8,6 @@ use tagalong_cluster::Seen;
 
 use crate::Tried;
 use crate::stage::{Stage, condition};
-use crate::traffic::get;
 
 /// The name that the controller gives the Kong service of the published route.
 pub const KONG_SERVICE: &str = "httproute.default.httproute-echo.0";
@@ -171,7 +170,7 @@ impl Stage {
     /// When it does not answer.
     pub async fn sidecar_metrics(&self, pod: &Value) -> Tried<String> {
         let address = address(&pod["status"]["podIP"], SIDECAR)?;
-        get(self.cluster, address, "/metrics").await
+        Ok(self.cluster.get(address, "/metrics").await?)
     }
 }
 

@@ -9,7 +9,6 @@ use crate::Tried;
 use crate::example::file;
 use crate::labels::wrong;
 use crate::stage::Stage;
-use crate::traffic::get;
 
 /// The metric of the published rule.
 pub const PUBLISHED: &str = "kong_upstream_latency_ms_60s_average";
@@ -144,7 +143,7 @@ impl Monitoring {
     async fn ask(&self, stage: &Stage, path: &str) -> Tried<Value> {
         let address: SocketAddr = self.prometheus.address;
         Ok(serde_json::from_str(
-            &get(stage.cluster, address, path).await?,
+            &stage.cluster.get(address, path).await?,
         )?)
     }
 

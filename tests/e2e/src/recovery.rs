@@ -13,7 +13,6 @@ use crate::labels::wrong_line;
 use crate::monitoring::PUBLISHED;
 use crate::road::Road;
 use crate::stage::condition;
-use crate::traffic::get;
 
 /// A look that takes longer has seen nothing: packets may be dropped without a word.
 const LOOK: Duration = Duration::from_secs(10);
@@ -102,12 +101,10 @@ impl Road {
         let what = format!("an enriched sample of {kong_service}");
         let label = self
             .seen(&what, since, || async {
-                get(
-                    stage.cluster,
-                    self.gateway,
-                    &format!("/after-{number}/hostname"),
-                )
-                .await?;
+                stage
+                    .cluster
+                    .get(self.gateway, &format!("/after-{number}/hostname"))
+                    .await?;
                 self.has_label(&kong_service).await
             })
             .await?;

@@ -6,7 +6,6 @@ use crate::Tried;
 use crate::example::{KONG_SERVICE, address};
 use crate::helm::NAMESPACE;
 use crate::stage::{Stage, condition};
-use crate::traffic::get;
 
 impl Stage {
     /// The release's pods of one component, `operator` or `webhook`.
@@ -28,7 +27,7 @@ impl Stage {
         let path = format!("/api/v1/namespaces/{NAMESPACE}/services/tagalong-metrics");
         let service = self.get(&path).await?;
         let address = address(&service["spec"]["clusterIP"], 8080)?;
-        get(self.cluster, address, "/metrics").await
+        Ok(self.cluster.get(address, "/metrics").await?)
     }
 
     /// Waits until the operator has a latency of the example's Service.

@@ -11,7 +11,7 @@ use crate::monitoring::{FROM_PODS, Monitoring, PUBLISHED, THROUGH_OPERATOR};
 use crate::objects::{Objects, left};
 use crate::processors::Processors;
 use crate::stage::Stage;
-use crate::traffic::{ECHO, Load, STEADY, get};
+use crate::traffic::{ECHO, Load, STEADY};
 use crate::{Tried, helm};
 
 /// A cluster in which the published example runs, measured and scaled as the published guide says.
@@ -48,7 +48,7 @@ impl Road {
         let rolled_out = Instant::now();
         let gateway = stage.gateway().await?;
         for path in [ECHO, STEADY] {
-            let probe = || async { Ok(get(stage.cluster, gateway, path).await?) };
+            let probe = || async { Ok(stage.cluster.get(gateway, path).await?) };
             stage.until(&format!("an answer to {path}"), probe).await?;
         }
         stage.enriched_at_operator().await?;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::Tried;
-use crate::traffic::{STEADY, get};
+use crate::traffic::STEADY;
 
 /// Between two requests, or two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -103,7 +103,7 @@ async fn persist(cluster: &Cluster, address: SocketAddr, path: &str) -> (bool, R
     let begun = Instant::now();
     let mut again = false;
     loop {
-        match get(cluster, address, path).await {
+        match cluster.get(address, path).await {
             Ok(_) => return (again, Ok(())),
             Err(error) if !is_unreached(&error.to_string()) => {
                 return (again, Err(Failed::Lost(error.to_string())));
@@ -115,7 +115,7 @@ async fn persist(cluster: &Cluster, address: SocketAddr, path: &str) -> (bool, R
     }
 }
 
-/// Whether an error of [`get`] is that no connection came about.
+/// Whether an error of [`Cluster::get`] is that no connection came about.
 fn is_unreached(error: &str) -> bool {
     error.starts_with("connection to ")
 }
