@@ -46,7 +46,7 @@ unit: ## All tests of all crates; the first run builds a Kubernetes
 
 soak: ## What short tests do, for longer: SOAK_SECONDS (600) of Prometheus on the operator, two quiet minutes beside Kong's
 	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test prometheus -- --nocapture
-	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test gateway_operator -- --nocapture --ignored
+	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test gateway_operator -- --nocapture
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins

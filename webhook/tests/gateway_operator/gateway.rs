@@ -110,7 +110,6 @@ impl Ground {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes beside Kong's operator, which takes its time; make soak runs it"]
 async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_webhook_does()
 -> Tried<()> {
     let Some(ground) = Ground::new("example").await? else {

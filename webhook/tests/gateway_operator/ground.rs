@@ -22,7 +22,7 @@ pub const PATIENCE: Duration = Duration::from_secs(240);
 /// For how long nothing may happen, and for how long the webhook is away.
 pub fn quiet() -> Duration {
     let seconds = std::env::var("TAGALONG_QUIET_SECONDS").ok();
-    Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(30))
+    Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(10))
 }
 
 const KONG: &str = "/apis/gateway-operator.konghq.com/v1beta1";

@@ -1,6 +1,6 @@
 //! Kong Gateway Operator itself, with Kong Ingress Controller, on a real node, beside the webhook.
 //!
-//! Where nothing may happen the tests watch for half a minute; `TAGALONG_QUIET_SECONDS` makes it longer (`make soak`).
+//! Where nothing may happen the tests watch for ten seconds; `TAGALONG_QUIET_SECONDS` makes it longer (`make soak`).
 
 mod bed;
 mod gateway;

@@ -102,7 +102,6 @@ fn without_certificate(deployment: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes beside Kong's operator, which takes its time; make soak runs it"]
 async fn budget_autoscaler_and_promotion_work_and_nothing_is_held_up_on_its_way_out() -> Tried<()> {
     let Some(ground) = Ground::new("standalone").await? else {
         return Ok(());
