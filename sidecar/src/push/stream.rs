@@ -37,6 +37,8 @@ pub(super) struct Stream {
     lines: Lines,
     read: VecDeque<Result<News, StreamError>>,
     room: Room,
+    /// Whether the whole table has come: what comes after it are changes.
+    begun: bool,
     _connection: Connection,
 }
 
@@ -100,6 +102,7 @@ impl Stream {
             lines: Lines::new(room.longest_message(in_use.labels.bytes())),
             read: VecDeque::new(),
             room,
+            begun: false,
             _connection: connection,
         })
     }
@@ -108,6 +111,7 @@ impl Stream {
     pub(super) async fn next(&mut self, tables: &Tables) -> Result<News, StreamError> {
         loop {
             if let Some(news) = self.read.pop_front() {
+                self.begun |= matches!(news, Ok(News::Table(_)));
                 return news;
             }
             let Some(frame) = self.body.frame().await else {
@@ -120,7 +124,7 @@ impl Stream {
                     .push(&data, |line| {
                         read.push_back(news(line, &tables.load(), room));
                     })
-                    .map_err(|error| too_long(error, room, &tables.load()))?;
+                    .map_err(|error| too_long(error, room, &tables.load(), self.begun))?;
             }
         }
     }
@@ -144,9 +148,10 @@ fn news(line: &[u8], in_use: &Loaded, room: Room) -> Result<News, StreamError> {
 }
 
 /// Where it is not the message that is too long, it is the room that is too small for it.
-fn too_long(error: TooLong, room: Room, in_use: &Loaded) -> StreamError {
+fn too_long(error: TooLong, room: Room, in_use: &Loaded, begun: bool) -> StreamError {
     let needs = error.limit + 1 + in_use.labels.bytes();
     match room.check(needs) {
+        Err(large) if error.limit < MAX_MESSAGE && begun => StreamError::Change(large),
         Err(large) if error.limit < MAX_MESSAGE => StreamError::TooLarge(large),
         _ => StreamError::TooLong(error),
     }
