@@ -1,10 +1,11 @@
 //! Flags and environment, checked before anything is opened.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgGroup, Parser};
+use clap::{Arg, ArgGroup, CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::url::{Url, UrlError};
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub kong: Url,
     /// Where the table comes from.
     pub labels: Labels,
+    /// How much memory the process may have, in bytes; where it is not told, what its control group says.
+    pub memory_limit: Option<u64>,
     /// The pod's UID, if the downward API tells it.
     pub pod_uid: Option<String>,
 }
@@ -52,6 +55,8 @@ pub enum Exit {
     Shown(String),
     /// A flag, a URL or the labels file is bad: one line that names it. Exit code 64, as `EX_USAGE` of sysexits.h.
     Usage(String),
+    /// The system does not give what was rightly asked for: one line. Exit code 71, as `EX_OSERR`.
+    Failed(String),
 }
 
 /// Rewrites Kong's /metrics as it streams by and adds the Kubernetes Service's labels.
@@ -96,6 +101,9 @@ struct Flags {
     /// A file with one SNAPSHOT message instead of a stream, followed as it changes
     #[arg(long, env = "TAGALONG_LABELS_FILE", value_name = "FILE")]
     labels_file: Option<PathBuf>,
+    /// How much memory there is, so that labels that would take too much are refused; else as the cgroup says
+    #[arg(long, env = "TAGALONG_MEMORY_LIMIT", value_name = "BYTES")]
+    memory_limit: Option<u64>,
 }
 
 impl Config {
@@ -115,7 +123,11 @@ impl Config {
         I: IntoIterator<Item = T>,
         T: Into<std::ffi::OsString> + Clone,
     {
-        let flags = Flags::try_parse_from(arguments).map_err(|error| exit(&error))?;
+        let flags = Flags::command()
+            .mut_args(unless_empty)
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Flags::from_arg_matches(&matches))
+            .map_err(|error| exit(&error))?;
         let labels = match (
             flags.labels_url,
             flags.token_file,
@@ -139,8 +151,19 @@ impl Config {
             listen: flags.listen,
             kong: flags.kong_metrics_url,
             labels,
+            memory_limit: flags.memory_limit,
             pod_uid,
         })
+    }
+}
+
+/// An empty variable counts as unset: templates leave such behind.
+fn unless_empty(flag: Arg) -> Arg {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    if flag.get_env().is_some_and(is_empty) {
+        flag.env(None::<&'static str>)
+    } else {
+        flag
     }
 }
 

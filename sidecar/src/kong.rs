@@ -1,9 +1,11 @@
 //! One scrape of Kong's `/metrics`: a connection, a request, a body.
 //!
-//! Each scrape opens its own connection and is its only user, so that dropping the body ends the scrape in Kong too, and
-//! no idle connection can be dead when the next scrape wants it.
+//! Each scrape opens its own connection and is its only user, so no idle connection can be dead when the next scrape wants
+//! it. To drop a connection does not end the scrape: nginx does not tell Lua that a client has left, and Kong collects and
+//! sorts to the end. So who wants no second scrape beside it must [`discard`] what still comes.
 
 mod connection;
+mod discard;
 mod error;
 mod tls;
 
@@ -12,8 +14,9 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
 
-use connection::Connection;
-pub use connection::KongBody;
+pub use connection::{Connection, KongBody};
+pub use discard::SILENCE;
+pub(crate) use discard::discard;
 pub use error::KongError;
 pub(crate) use error::with_causes;
 pub use tls::{Tls, TlsSetupError};
@@ -40,7 +43,7 @@ pub struct Kong {
 pub struct Exposition {
     /// Its `Content-Type`.
     pub content_type: HeaderValue,
-    /// Its bytes. Dropping them ends the scrape.
+    /// Its bytes.
     pub body: KongBody,
 }
 
@@ -55,11 +58,11 @@ impl Kong {
         Ok(Self { url, host, tls })
     }
 
-    /// Scrapes until the body begins. Has no timeout: whoever waits knows how long.
+    /// Opens a connection. Kong's workers do not know of it yet, but for TLS. Has no timeout: whoever waits knows how long.
     ///
     /// # Errors
-    /// There is no body of metrics to be had.
-    pub async fn scrape(&self) -> Result<Exposition, KongError> {
+    /// Nobody answers.
+    pub async fn connect(&self) -> Result<Connection, KongError> {
         let to_kong = |error| KongError::Connect(self.url.to_string(), error);
         let tcp = net::connect(&self.url)
             .await
@@ -72,20 +75,32 @@ impl Kong {
                     .map_err(|error| to_kong(format!("TLS: {error}")))?,
             ),
         };
-        let connection = Connection::open(io)
+        Connection::open(io)
             .await
-            .map_err(|error| self.http(&error))?;
+            .map_err(|error| self.http(&error))
+    }
+
+    /// Scrapes until the body begins. Has no timeout either. To be polled to its end, whoever still waits, as Kong goes on
+    /// to its end too.
+    ///
+    /// # Errors
+    /// There is no body of metrics to be had.
+    pub async fn scrape(&self, connection: Connection) -> Result<Exposition, KongError> {
         let (head, body) = connection
             .send(self.request())
             .await
             .map_err(|error| self.http(&error))?
             .into_parts();
-        if head.status != StatusCode::OK {
-            return Err(KongError::Status(self.url.to_string(), head.status));
-        }
-        let content_type = text_type(&head.headers)
-            .map_err(|found| KongError::NotText(self.url.to_string(), found))?;
-        Ok(Exposition { content_type, body })
+        let error = if head.status == StatusCode::OK {
+            match text_type(&head.headers) {
+                Ok(content_type) => return Ok(Exposition { content_type, body }),
+                Err(found) => KongError::NotText(self.url.to_string(), found),
+            }
+        } else {
+            KongError::Status(self.url.to_string(), head.status)
+        };
+        discard(body).await;
+        Err(error)
     }
 
     fn request(&self) -> Request<Empty<Bytes>> {

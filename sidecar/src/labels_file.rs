@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagalong_wire::{MAX_MESSAGE, ParseError, Snapshot};
+use tagalong_wire::{Kind, MAX_MESSAGE, ParseError};
 use thiserror::Error;
 
+use crate::memory::{Room, TooLarge};
 use crate::metrics::Metrics;
-use crate::table::{Loaded, Tables};
+use crate::table::{LoadError, Loaded, Tables};
 
 /// How often the file is looked at.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -25,9 +26,12 @@ pub enum FileError {
     /// It cannot be read.
     #[error("{0}: {1}")]
     Read(String, #[source] io::Error),
-    /// It is larger than any message.
+    /// It is larger than any message may be.
     #[error("{0}: {1} bytes are too many, at most {MAX_MESSAGE} are read")]
-    TooLarge(String, u64),
+    TooLong(String, u64),
+    /// There is no room for its labels.
+    #[error("{0}: too many labels: {1}")]
+    TooLarge(String, #[source] TooLarge),
     /// It does not hold a SNAPSHOT message; file, line and column, and what is wrong.
     #[error("{0}:{1}")]
     Parse(String, #[source] ParseError),
@@ -37,6 +41,7 @@ pub enum FileError {
 #[derive(Clone, Debug)]
 pub struct LabelsFile {
     path: PathBuf,
+    room: Room,
     seen: Result<Mark, io::ErrorKind>,
 }
 
@@ -54,10 +59,10 @@ impl LabelsFile {
     ///
     /// # Errors
     /// As [`FileError`] says.
-    pub fn open(path: PathBuf) -> Result<(Self, Loaded), FileError> {
+    pub fn open(path: PathBuf, room: Room) -> Result<(Self, Loaded), FileError> {
         let seen = mark(&path);
-        let loaded = read(&path)?;
-        Ok((Self { path, seen }, loaded))
+        let loaded = read(&path, &Loaded::default(), room)?;
+        Ok((Self { path, room, seen }, loaded))
     }
 
     /// Puts each new state of the file into use. What cannot be used is refused, logged and counted, and the table that was
@@ -65,12 +70,12 @@ impl LabelsFile {
     pub async fn follow(mut self, tables: Tables, metrics: Arc<Metrics>) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            match self.look() {
+            match self.look(&tables.load()) {
                 None => {}
                 Some(Ok(loaded)) => {
                     tracing::info!(
-                        file = %self.path.display(), version = loaded.version, services = loaded.services,
-                        upstreams = loaded.upstreams, "labels updated"
+                        file = %self.path.display(), version = loaded.version, services = loaded.labels.services(),
+                        upstreams = loaded.labels.upstreams(), "labels updated"
                     );
                     tables.store(Arc::new(loaded));
                     metrics.table_applied();
@@ -84,14 +89,14 @@ impl LabelsFile {
     }
 
     /// Reads the file if it is not as it was at the last look.
-    fn look(&mut self) -> Option<Result<Loaded, FileError>> {
+    fn look(&mut self, in_use: &Loaded) -> Option<Result<Loaded, FileError>> {
         // Taken before reading: what is written while we read shows at the next look.
         let now = mark(&self.path);
         if now == self.seen {
             return None;
         }
         self.seen = now;
-        Some(read(&self.path))
+        Some(read(&self.path, in_use, self.room))
     }
 }
 
@@ -105,7 +110,7 @@ fn mark(path: &Path) -> Result<Mark, io::ErrorKind> {
     })
 }
 
-fn read(path: &Path) -> Result<Loaded, FileError> {
+fn read(path: &Path, in_use: &Loaded, room: Room) -> Result<Loaded, FileError> {
     let name = || path.display().to_string();
     let failed = |error| FileError::Read(name(), error);
     let metadata = fs::metadata(path).map_err(failed)?;
@@ -113,16 +118,18 @@ fn read(path: &Path) -> Result<Loaded, FileError> {
         // A pipe would be waited for, and everything with it.
         return Err(failed(io::Error::other("not a file")));
     }
-    if metadata.len() > MAX_MESSAGE as u64 {
-        return Err(FileError::TooLarge(name(), metadata.len()));
+    let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    if length > MAX_MESSAGE {
+        return Err(FileError::TooLong(name(), metadata.len()));
     }
+    room.check(length + in_use.labels.bytes())
+        .map_err(|error| FileError::TooLarge(name(), error))?;
     let text = fs::read(path).map_err(failed)?;
-    let snapshot = Snapshot::from_file(&text).map_err(|error| FileError::Parse(name(), error))?;
-    Ok(Loaded::new(
-        snapshot.version,
-        &snapshot.services,
-        &snapshot.upstreams,
-    ))
+    Kind::expect(&text, Kind::Snapshot).map_err(|error| FileError::Parse(name(), error))?;
+    Loaded::snapshot(&text, in_use, room).map_err(|error| match error {
+        LoadError::Parse(error) => FileError::Parse(name(), error),
+        LoadError::TooLarge(error) => FileError::TooLarge(name(), error),
+    })
 }
 
 #[cfg(test)]

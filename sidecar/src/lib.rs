@@ -12,6 +12,11 @@
 //! wait and share the next one, in whatever coding and selection each asked for. So a response never shows anything
 //! older than its request, and 16 scrapers that arrive together cost Kong at most two scrapes.
 //!
+//! A scrape runs in Kong to its end, whether somebody still listens or not. So when everybody has left, be it that their
+//! time was up, or that all they asked for was the head, the sidecar reads on and drops what comes, and the next scrape
+//! begins when that has ended. Those who come meanwhile wait, as ever within their own timeout. Only a Kong that sends not
+//! a byte for [`SILENCE`](kong::SILENCE) after that is given up.
+//!
 //! The readers of one scrape share its bytes through a window of [`WINDOW`](scrape::WINDOW) bytes each; the body as a
 //! whole is never held. Kong is read at the pace of the slowest reader as long as nobody minds. A reader that holds
 //! others up, be they readers of the same scrape or waiting for the next, may do so for
@@ -29,6 +34,7 @@ pub mod kong;
 pub mod labels_file;
 pub mod lifeline;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 mod net;
 pub mod push;

@@ -21,5 +21,9 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "tagalong-sidecar: {why}");
             ExitCode::from(64)
         }
+        Err(Exit::Failed(why)) => {
+            let _ = writeln!(std::io::stderr(), "tagalong-sidecar: {why}");
+            ExitCode::from(71)
+        }
     }
 }

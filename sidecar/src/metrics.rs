@@ -152,12 +152,12 @@ impl Metrics {
         text.sample(
             "table_entries",
             &[("kind", "service")],
-            table.services as u64,
+            table.labels.services() as u64,
         );
         text.sample(
             "table_entries",
             &[("kind", "upstream")],
-            table.upstreams as u64,
+            table.labels.upstreams() as u64,
         );
         if let Some(since) = table.since {
             text.single(

@@ -2,6 +2,8 @@
 //!
 //! A stream that ends, for whatever reason, is opened anew after a pause; meanwhile the last table serves on. Token and CA
 //! certificates are read again for each attempt, so that a rotation of either needs nobody's help.
+//!
+//! There is one table, the one in use: a snapshot becomes the next one as it is read, and a change makes the next one of it.
 
 mod backoff;
 mod error;
@@ -12,15 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
-use tagalong_wire::{Applied, HEARTBEAT_TIMEOUT, Message, Resync, Table};
+use tagalong_wire::{HEARTBEAT_TIMEOUT, Versions};
 use tokio::time::Instant;
 
 use backoff::Backoff;
 pub use error::StreamError;
-use stream::Stream;
+use stream::{News, Stream};
 
+use crate::memory::Room;
 use crate::metrics::{Metrics, seconds};
-use crate::table::{Loaded, Tables};
+use crate::table::Tables;
 use crate::url::Url;
 
 /// How long an attempt to open a stream may take.
@@ -34,19 +37,21 @@ pub struct Push {
     url: Url,
     token_file: PathBuf,
     ca_file: PathBuf,
+    room: Room,
     /// How long the operator may be silent.
     silence: Duration,
     backoff: Backoff,
 }
 
 impl Push {
-    /// The stream at `url`.
+    /// The stream at `url`, whose tables have so much room.
     #[must_use]
-    pub fn new(url: Url, token_file: PathBuf, ca_file: PathBuf) -> Self {
+    pub fn new(url: Url, token_file: PathBuf, ca_file: PathBuf, room: Room) -> Self {
         Self {
             url,
             token_file,
             ca_file,
+            room,
             silence: HEARTBEAT_TIMEOUT,
             backoff: Backoff::default(),
         }
@@ -61,6 +66,9 @@ impl Push {
             let error = self.live(&tables, &metrics, &mut said).await;
             metrics.push.connected.store(false, Relaxed);
             metrics.push.failed.fetch_add(1, Relaxed);
+            if error.is_refusal() {
+                metrics.table_refused();
+            }
             let why = error.to_string();
             if said.as_ref() != Some(&why) {
                 tracing::warn!(url = %self.url, "labels: {why}; the ones in use stay");
@@ -69,7 +77,12 @@ impl Push {
             if Instant::now().saturating_duration_since(began) >= GOOD {
                 self.backoff.reset();
             }
-            tokio::time::sleep(self.backoff.pause()).await;
+            let pause = if error.is_lasting() {
+                self.backoff.long_pause()
+            } else {
+                self.backoff.pause()
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -80,57 +93,81 @@ impl Push {
         metrics: &Metrics,
         said: &mut Option<String>,
     ) -> StreamError {
-        let open = Stream::open(&self.url, &self.token_file, &self.ca_file);
+        let in_use = tables.load_full();
+        let open = Stream::open(
+            &self.url,
+            &self.token_file,
+            &self.ca_file,
+            &in_use,
+            self.room,
+        );
         let mut stream = match tokio::time::timeout(OPEN, open).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return error,
             Err(_) => return StreamError::Silent(OPEN),
         };
+        drop(in_use);
         metrics.push.opened.fetch_add(1, Relaxed);
         // Each stream counts its own versions, and begins with a whole table.
-        let mut table = Table::default();
+        let mut versions = Versions::default();
         loop {
-            let message = match tokio::time::timeout(self.silence, stream.next()).await {
-                Ok(Ok(message)) => message,
-                Ok(Err(error)) => {
-                    if error.is_bad_message() {
-                        metrics.table_refused();
-                    }
-                    return error;
-                }
+            let news = match tokio::time::timeout(self.silence, stream.next(tables)).await {
+                Ok(Ok(news)) => news,
+                Ok(Err(error)) => return error,
                 Err(_) => return StreamError::Silent(self.silence),
             };
             let now = seconds(SystemTime::now());
             metrics.push.last_message.store(now, Relaxed);
-            match take(&mut table, message, tables) {
-                Ok(Applied::Changed) => metrics.table_applied(),
-                Ok(Applied::Unchanged) => {}
-                Err(resync) => {
-                    metrics.push.resyncs.fetch_add(1, Relaxed);
-                    return StreamError::Resync(resync);
+            match self.take(&mut versions, news, tables) {
+                Ok(true) => metrics.table_applied(),
+                Ok(false) => {}
+                Err(error) => {
+                    if matches!(error, StreamError::Resync(_)) {
+                        metrics.push.resyncs.fetch_add(1, Relaxed);
+                    }
+                    return error;
                 }
             }
-            if table.version().is_some() && !metrics.push.connected.swap(true, Relaxed) {
-                let entries = table.entries();
+            if versions.now().is_some() && !metrics.push.connected.swap(true, Relaxed) {
+                let table = tables.load();
                 tracing::info!(
-                    url = %self.url, version = table.version(), services = entries.services.len(),
-                    upstreams = entries.upstreams.len(), "labels are up to date"
+                    url = %self.url, version = versions.now(), services = table.labels.services(),
+                    upstreams = table.labels.upstreams(), "labels are up to date"
                 );
                 *said = None;
             }
         }
     }
-}
 
-fn take(table: &mut Table, message: Message, tables: &Tables) -> Result<Applied, Resync> {
-    tracing::debug!(kind = message.kind(), "labels");
-    let applied = table.apply(message)?;
-    if let (Applied::Changed, Some(version)) = (applied, table.version()) {
-        let entries = table.entries();
-        let loaded = Loaded::new(version, &entries.services, &entries.upstreams);
-        tables.store(Arc::new(loaded));
+    /// Takes what came; says whether another table is in use now.
+    fn take(
+        &self,
+        versions: &mut Versions,
+        news: News,
+        tables: &Tables,
+    ) -> Result<bool, StreamError> {
+        let next = match news {
+            News::Table(table) => {
+                versions.snapshot(table.version.unwrap_or_default());
+                table
+            }
+            News::Delta(delta) => {
+                versions.delta(delta.version).map_err(StreamError::Resync)?;
+                tables
+                    .load()
+                    .changed(&delta, self.room)
+                    .map_err(StreamError::Change)?
+            }
+            News::Heartbeat(version) => {
+                versions.heartbeat(version).map_err(StreamError::Resync)?;
+                return Ok(false);
+            }
+            News::Unknown => return Ok(false),
+        };
+        tracing::debug!(version = next.version, "labels");
+        tables.store(Arc::new(next));
+        Ok(true)
     }
-    Ok(applied)
 }
 
 #[cfg(test)]

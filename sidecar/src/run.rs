@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, Exit, Labels, VERSION};
 use crate::kong::{Kong, TlsSetupError};
 use crate::labels_file::LabelsFile;
+use crate::memory::{self, Room};
 use crate::metrics::Metrics;
 use crate::push::Push;
 use crate::routes::Routes;
@@ -33,14 +34,15 @@ pub fn run(config: Config) -> Result<(), Exit> {
         .max_blocking_threads(8)
         .build()
         .and_then(|runtime| runtime.block_on(async { Ok(start(config).await) }))
-        .map_err(|error| Exit::Usage(format!("no event loop: {error}")))?
+        .map_err(|error| Exit::Failed(format!("no event loop: {error}")))?
 }
 
 async fn start(config: Config) -> Result<(), Exit> {
-    let stop = stop_signal().map_err(|error| Exit::Usage(format!("no signal handler: {error}")))?;
+    let stop =
+        stop_signal().map_err(|error| Exit::Failed(format!("no signal handler: {error}")))?;
     let listener = TcpListener::bind(config.listen)
         .await
-        .map_err(|error| Exit::Usage(format!("--listen {}: {error}", config.listen)))?;
+        .map_err(|error| Exit::Failed(format!("--listen {}: {error}", config.listen)))?;
     serve_on(listener, config, stop).await
 }
 
@@ -59,9 +61,10 @@ pub async fn serve_on(
         Exit::Usage(format!("--kong-metrics-url {told}: {error}"))
     })?;
     let tables = Tables::default();
+    let room = Room::within(config.memory_limit.or_else(memory::limit));
     let follow = match config.labels {
         Labels::File(path) => {
-            let (file, loaded) = LabelsFile::open(path)
+            let (file, loaded) = LabelsFile::open(path, room)
                 .map_err(|error| Exit::Usage(format!("--labels-file {error}")))?;
             tables.store(Arc::new(loaded));
             let (tables, counted) = (Arc::clone(&tables), Arc::clone(&metrics));
@@ -75,7 +78,7 @@ pub async fn serve_on(
             token_file,
             ca_file,
         } => {
-            let push = Push::new(url, token_file, ca_file);
+            let push = Push::new(url, token_file, ca_file, room);
             let (tables, counted) = (Arc::clone(&tables), Arc::clone(&metrics));
             tokio::spawn(keep_up(Arc::clone(&metrics), move || {
                 push.clone()
@@ -116,8 +119,8 @@ fn announce(listener: &TcpListener, kong: &str, table: &Loaded) {
         version = VERSION,
         listen,
         kong,
-        services = table.services,
-        upstreams = table.upstreams,
+        services = table.labels.services(),
+        upstreams = table.labels.upstreams(),
         "serving /metrics"
     );
 }

@@ -1,11 +1,12 @@
 //! One Kong scrape at a time, shared by those who wait.
 //!
 //! [`Scraper`] is the queue. It sends off a [`flight`] with everybody who waits, and the next one only when that has
-//! landed. A flight scrapes Kong once, [`render`]s what comes in each form that somebody asked for, and hands it out
+//! landed, which it does when Kong is done, and not when its passengers have left. A flight scrapes Kong once, [`render`]s what comes in each form that somebody asked for, and hands it out
 //! through a [`pipe`] each.
 
 mod flight;
 mod gzip;
+mod log;
 mod patience;
 mod pipe;
 mod render;
@@ -24,10 +25,11 @@ use tagalong_exposition::Keep;
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
+use log::Log;
 pub use patience::{PACE, PATIENCE};
 pub use pipe::{Broken, Reader, WINDOW};
 
-use crate::kong::{Kong, KongBody, KongError};
+use crate::kong::{Connection, Kong, KongBody, KongError};
 use crate::lifeline::Lifeline;
 use crate::logging::Rarely;
 use crate::metrics::Metrics;
@@ -64,18 +66,31 @@ pub enum ScrapeError {
 
 /// Where a scrape comes from: Kong, but for the tests of this module.
 pub trait Upstream: Send + Sync + 'static {
+    /// What a scrape is asked for on.
+    type Link: Send;
     /// The body.
     type Body: Body<Data = Bytes, Error: fmt::Display + Send> + Send + Unpin;
 
-    /// Scrapes until the body, whose content type is the first part, begins.
-    fn scrape(&self) -> impl Future<Output = Result<(HeaderValue, Self::Body), KongError>> + Send;
+    /// Makes ready for a scrape, which may be given up without harm.
+    fn connect(&self) -> impl Future<Output = Result<Self::Link, KongError>> + Send;
+
+    /// Scrapes until the body, whose content type is the first part, begins. From here on there is no way back.
+    fn scrape(
+        &self,
+        link: Self::Link,
+    ) -> impl Future<Output = Result<(HeaderValue, Self::Body), KongError>> + Send;
 }
 
 impl Upstream for Kong {
+    type Link = Connection;
     type Body = KongBody;
 
-    async fn scrape(&self) -> Result<(HeaderValue, KongBody), KongError> {
-        let exposition = Self::scrape(self).await?;
+    async fn connect(&self) -> Result<Connection, KongError> {
+        Self::connect(self).await
+    }
+
+    async fn scrape(&self, link: Connection) -> Result<(HeaderValue, KongBody), KongError> {
+        let exposition = Self::scrape(self, link).await?;
         Ok((exposition.content_type, exposition.body))
     }
 }
@@ -92,7 +107,7 @@ struct Shared<U> {
     queue: Mutex<Queue>,
     /// Somebody has begun to wait.
     arrival: Notify,
-    last: Mutex<LastScrape>,
+    log: Log,
     cut_off: Rarely,
 }
 
@@ -110,15 +125,6 @@ struct Seat {
     answer: oneshot::Sender<Result<Answer, ScrapeError>>,
 }
 
-/// How the last scrape of Kong went, so that the log tells changes only.
-#[derive(Debug, Default, PartialEq, Eq)]
-enum LastScrape {
-    #[default]
-    None,
-    Good,
-    Bad(String),
-}
-
 impl<U: Upstream> Scraper<U> {
     /// Scrapes `upstream` with the tables' labels.
     pub fn new(upstream: U, tables: Tables, metrics: Arc<Metrics>) -> Self {
@@ -128,7 +134,7 @@ impl<U: Upstream> Scraper<U> {
             metrics,
             queue: Mutex::default(),
             arrival: Notify::new(),
-            last: Mutex::default(),
+            log: Log::default(),
             cut_off: Rarely::default(),
         }))
     }
@@ -189,22 +195,6 @@ impl<U: Upstream> Shared<U> {
             .waiting
             .iter()
             .any(|seat| !seat.answer.is_closed())
-    }
-
-    fn note(&self, now: LastScrape) {
-        let mut last = self.last.lock();
-        if *last == now {
-            return;
-        }
-        match &now {
-            LastScrape::Bad(why) => tracing::warn!("scrape failed: {why}"),
-            LastScrape::Good if *last == LastScrape::None => {
-                tracing::info!("Kong's metrics can be scraped");
-            }
-            LastScrape::Good => tracing::info!("Kong's metrics can be scraped again"),
-            LastScrape::None => {}
-        }
-        *last = now;
     }
 }
 

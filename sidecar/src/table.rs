@@ -5,10 +5,16 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use tagalong_exposition::LabelTable;
-use tagalong_wire::Names;
+use tagalong_wire::{Delta, Of, ParseError, Snapshot};
+use thiserror::Error;
+
+use crate::memory::{Room, TooLarge};
 
 /// The table in use. A scrape takes it once and uses it to its end, so that one response never mixes two tables.
 pub type Tables = Arc<ArcSwap<Loaded>>;
+
+/// What a name takes in a snapshot, in bytes, where none has told it.
+const USUAL_NAME: usize = 128;
 
 /// A table as it was told, ready for use. The default knows nothing, so Kong's bytes pass unchanged.
 #[derive(Debug, Default)]
@@ -17,31 +23,83 @@ pub struct Loaded {
     pub labels: LabelTable,
     /// The version it was told with; none as long as there is no table.
     pub version: Option<u64>,
-    /// How many services it names.
-    pub services: usize,
-    /// How many upstreams it names.
-    pub upstreams: usize,
     /// When it came.
     pub since: Option<SystemTime>,
+    /// What each name took in the snapshot, in bytes: the next one will be like it.
+    name_in_snapshot: usize,
+}
+
+/// Why a snapshot makes no table.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// There is no room for it.
+    #[error("too many labels: {0}")]
+    TooLarge(#[from] TooLarge),
 }
 
 impl Loaded {
-    /// Readies a table that was just told.
-    #[must_use]
-    pub fn new(version: u64, services: &Names, upstreams: &Names) -> Self {
+    /// Readies the table of a SNAPSHOT message, while another one is in use. What is taken once would be taken again: it must
+    /// fit with its message and a second one of its kind.
+    ///
+    /// # Errors
+    /// It cannot be read, or does not fit.
+    pub fn snapshot(json: &[u8], in_use: &Self, room: Room) -> Result<Self, LoadError> {
         let mut labels = LabelTable::builder();
-        for (kong, service) in services.iter() {
-            labels = labels.service(kong, &service.namespace, &service.name);
+        let held = json.len() + in_use.labels.bytes();
+        let mut full = None;
+        let version = Snapshot::read(json, |of, kong, namespace, name| {
+            let new = match of {
+                Of::Service => labels.set_service(kong, namespace, name),
+                Of::Upstream => labels.set_upstream(kong, namespace, name),
+            };
+            match room.check(held + labels.bytes()) {
+                Ok(()) => Ok(new),
+                Err(error) => {
+                    full = Some(error);
+                    Err(error.to_string())
+                }
+            }
+        });
+        if let Some(full) = full {
+            return Err(full.into());
         }
-        for (kong, service) in upstreams.iter() {
-            labels = labels.upstream(kong, &service.namespace, &service.name);
-        }
-        Self {
-            labels: labels.build(),
-            version: Some(version),
-            services: services.len(),
-            upstreams: upstreams.len(),
+        room.check(json.len() + 2 * labels.bytes())?;
+        let labels = labels.build();
+        Ok(Self {
+            name_in_snapshot: json.len().checked_div(labels.len()).unwrap_or(USUAL_NAME),
+            version: Some(version?),
             since: Some(SystemTime::now()),
+            labels,
+        })
+    }
+
+    /// Readies the table that a change makes of this one.
+    ///
+    /// # Errors
+    /// It does not fit any more.
+    pub fn changed(&self, delta: &Delta, room: Room) -> Result<Self, TooLarge> {
+        let unset = &delta.unset;
+        let mut labels = self.labels.without(&unset.services, &unset.upstreams);
+        for (kong, service) in delta.set.services.iter() {
+            labels.set_service(kong, &service.namespace, &service.name);
         }
+        for (kong, service) in delta.set.upstreams.iter() {
+            labels.set_upstream(kong, &service.namespace, &service.name);
+        }
+        let in_making = labels.bytes();
+        let labels = labels.build();
+        room.check(self.name_in_snapshot * labels.len() + 2 * in_making)?;
+        Ok(Self {
+            labels,
+            version: Some(delta.version),
+            since: Some(SystemTime::now()),
+            name_in_snapshot: self.name_in_snapshot,
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ mod common;
 use std::io::Read as _;
 use std::time::Duration;
 
-use common::{NO_LABELS, Reply, Sidecar, finish, request, value, with};
+use common::{NO_LABELS, Reply, Sidecar, request, value, with};
 use http::StatusCode;
 use tagalong_kong::CaptureKong;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -141,21 +141,29 @@ async fn openmetrics_keeps_its_end() {
 
 #[tokio::test]
 async fn too_slow_is_504_within_the_scrapers_own_timeout() {
-    let kong = CaptureKong::builder().hang().start().await.expect("a Kong");
+    let kong = CaptureKong::builder()
+        .first_byte_delay(Duration::from_secs(2))
+        .start()
+        .await
+        .expect("a Kong");
     let sidecar = Sidecar::at(&kong, NO_LABELS);
     let began = Instant::now();
     let reply = sidecar.ask(timeout("0.5")).await;
     assert_eq!(reply.status, StatusCode::GATEWAY_TIMEOUT);
     assert!(reply.message().contains("timeout"), "{}", reply.message());
     assert!(began.elapsed() >= Duration::from_millis(440));
-    kong.behave(|behaviour| behaviour.hang = false);
-    // The scrape that nobody waits for any more does not block the next.
-    assert!(sidecar.get("/metrics").await.parts().0 == kong.bytes());
+    assert_eq!(kong.scrapes_now(), 1, "Kong does not know, and goes on");
+    // Who comes meanwhile waits for that, and has the same answer when its own time is up.
+    let reply = sidecar.ask(timeout("0.2")).await;
+    assert_eq!(reply.status, StatusCode::GATEWAY_TIMEOUT);
+    assert!(sidecar.ask(timeout("120")).await.parts().0 == kong.bytes());
+    assert_eq!((kong.scrapes(), kong.most_scrapes_at_once()), (2, 1));
+    kong.behave(|behaviour| behaviour.first_byte_delay = Duration::ZERO);
     assert_eq!(
         sidecar
             .metric("scrapes_total{result=\"kong_timeout\"}")
             .await,
-        1
+        2
     );
 }
 
@@ -203,7 +211,14 @@ async fn a_body_that_stops_is_cut_off_when_the_scrapers_time_is_up() {
     assert_eq!(reply.status, StatusCode::OK);
     assert!(!reply.complete);
     assert!(kong.bytes().starts_with(&reply.body));
-    kong.behave(|behaviour| behaviour.hang_after = None);
+    // Only another Kong helps: this one is still at its scrape.
+    let address = kong.addr();
+    kong.stop();
+    let _kong = CaptureKong::builder()
+        .listen(address)
+        .start()
+        .await
+        .expect("the same port");
     assert_eq!(
         sidecar.metric("scrapes_total{result=\"timed_out\"}").await,
         1
@@ -227,7 +242,7 @@ async fn a_reader_that_stops_is_cut_off_when_its_time_is_up() {
     )
     .await
     .expect("sent");
-    common::until("Kong is let go", async || {
+    common::until("Kong is done", async || {
         kong.scrapes() == 1 && kong.scrapes_now() == 0
     })
     .await;
@@ -257,10 +272,10 @@ async fn http_1_0_could_not_tell_a_broken_body_from_a_whole_one() {
 }
 
 #[tokio::test]
-async fn a_reader_that_leaves_lets_kong_go() {
+async fn a_reader_that_leaves_leaves_kong_to_its_end() {
     let kong = CaptureKong::builder()
         .capture("medium")
-        .hang_after(1_000_000)
+        .chunk_delay(Duration::from_millis(2))
         .start()
         .await
         .expect("a Kong");
@@ -268,20 +283,20 @@ async fn a_reader_that_leaves_lets_kong_go() {
     let response = sidecar.begin("/metrics").await;
     assert_eq!(kong.scrapes_now(), 1);
     drop(response);
-    common::until("Kong is let go", async || kong.scrapes_now() == 0).await;
+    let reply = sidecar.ask(timeout("120")).await;
+    assert_eq!((kong.scrapes(), kong.most_scrapes_at_once()), (2, 1));
+    assert_eq!(
+        value(&reply.text(), "scrapes_total{result=\"reader_gone\"}"),
+        1
+    );
 
-    kong.behave(|behaviour| behaviour.hang = true);
+    kong.behave(|behaviour| behaviour.first_byte_delay = Duration::from_millis(500));
     let waiting = tokio::spawn(common::begin(sidecar.address, request("GET", "/metrics")));
     common::until("Kong is asked", async || kong.scrapes_now() == 1).await;
     waiting.abort();
     let _ = waiting.await;
-    common::until("Kong is let go", async || kong.scrapes_now() == 0).await;
-
-    kong.behave(|behaviour| {
-        behaviour.hang = false;
-        behaviour.hang_after = None;
-    });
-    let reply = finish(sidecar.begin("/metrics").await).await;
+    let reply = sidecar.ask(timeout("120")).await;
+    assert_eq!((kong.scrapes(), kong.most_scrapes_at_once()), (4, 1));
     assert_eq!(
         value(&reply.text(), "scrapes_total{result=\"reader_gone\"}"),
         2

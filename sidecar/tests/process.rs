@@ -31,15 +31,19 @@ fn labels(directory: &Path, text: &str) -> String {
     file.display().to_string()
 }
 
-/// Runs to the end, which must come at once.
+/// Runs to the end, which must come at once: what it was told cannot be.
 fn refused(command: &mut Command) -> String {
+    ended(command, 64)
+}
+
+fn ended(command: &mut Command, code: i32) -> String {
     let Output {
         status,
         stdout,
         stderr,
     } = command.output().expect("it runs");
     let told = String::from_utf8(stderr).expect("UTF-8");
-    assert_eq!(status.code(), Some(64), "{told}");
+    assert_eq!(status.code(), Some(code), "{told}");
     assert!(stdout.is_empty());
     assert_eq!(told.trim_end().lines().count(), 1, "{told}");
     told
@@ -113,7 +117,11 @@ fn what_is_wrong_at_the_start_is_one_line_and_64() {
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
     let address = taken.local_addr().expect("an address").to_string();
-    let told = refused(sidecar().args(["--labels-file", &good, "--listen", &address]));
+    let busy = &mut sidecar();
+    let told = ended(
+        busy.args(["--labels-file", &good, "--listen", &address]),
+        71,
+    );
     assert!(
         told.contains(&format!("--listen {address}: Address already in use")),
         "{told}"
@@ -128,6 +136,30 @@ fn what_is_wrong_at_the_start_is_one_line_and_64() {
         told.contains(&format!("--labels-file {bad}:3:14: expected value")),
         "{told}"
     );
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = labels(directory.path(), NO_LABELS);
+    let mut command = sidecar();
+    command.env("TAGALONG_LABELS_FILE", &file);
+    for name in [
+        "KONG_METRICS_URL",
+        "LABELS_URL",
+        "TOKEN_FILE",
+        "CA_FILE",
+        "MEMORY_LIMIT",
+    ] {
+        command.env(format!("TAGALONG_{name}"), "");
+    }
+    let (process, line) = Running::start(command.args(["--listen", "127.0.0.1:0"]));
+    assert!(line.contains("serving /metrics"), "{line}");
+    process.signal("-TERM");
+    assert_eq!(process.end().0, Some(0));
+    // On the command line it is a mistake.
+    let told = refused(sidecar().args(["--labels-url", "", "--token-file", "t", "--ca-file", "c"]));
+    assert!(told.contains("--labels-url"), "{told}");
 }
 
 #[test]

@@ -7,12 +7,14 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use common::{NO_LABELS, Reply, Sidecar, labels_for, request, value, with};
 use tagalong_kong::{CaptureKong, captures};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// More than all buffers on the way hold together.
@@ -77,6 +79,67 @@ async fn sixteen_that_arrive_together_cost_two_scrapes_at_most() {
     }
     assert!(kong.scrapes() <= 2, "{}", kong.scrapes());
     assert_eq!(kong.most_scrapes_at_once(), 1);
+}
+
+/// A server that, as nginx and Lua do, goes on to its end when its client has left; and how many scrapes it has run at
+/// once, at most, and in all.
+async fn deaf_kong(takes: Duration) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.local_addr().expect("an address");
+    let (now, most, all) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let (told, count) = (Arc::clone(&most), Arc::clone(&all));
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let (now, most, all) = (Arc::clone(&now), Arc::clone(&told), Arc::clone(&count));
+            tokio::spawn(async move {
+                let _ = tcp.read(&mut [0; 4096]).await;
+                all.fetch_add(1, SeqCst);
+                most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+                tokio::time::sleep(takes).await;
+                let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nup 1\n";
+                let _ = tcp.write_all(head).await;
+                tokio::time::sleep(takes).await;
+                let _ = tcp.write_all(b"up 2\n").await;
+                now.fetch_sub(1, SeqCst);
+            });
+        }
+    });
+    (format!("http://{address}/metrics"), most, all)
+}
+
+#[tokio::test]
+async fn impatient_scrapers_do_not_pile_up_in_a_kong_that_goes_on_without_them() {
+    let (url, most, all) = deaf_kong(Duration::from_millis(700)).await;
+    let sidecar = Sidecar::start(&url, NO_LABELS);
+    for at in 0..20 {
+        let method = ["GET", "HEAD"][at % 2];
+        let ask = with(
+            request(method, "/metrics"),
+            "x-prometheus-scrape-timeout-seconds",
+            "0.05",
+        );
+        assert_eq!(sidecar.ask(ask).await.status, 504);
+    }
+    let heads = with(
+        request("HEAD", "/metrics"),
+        "x-prometheus-scrape-timeout-seconds",
+        "120",
+    );
+    for _ in 0..2 {
+        assert_eq!(sidecar.ask(heads.clone()).await.status, 200);
+    }
+    let reply = sidecar.ask(patient()).await;
+    assert_eq!(reply.parts().0, b"up 1\nup 2\n");
+    assert_eq!(
+        most.load(SeqCst),
+        1,
+        "scrapes at once, of {}",
+        all.load(SeqCst)
+    );
 }
 
 #[tokio::test]

@@ -1,17 +1,23 @@
 //! Which Kong name stands for which Kubernetes Service, as bytes ready to be spliced into a line.
 
+mod builder;
+
+use std::hash::{BuildHasher as _, Hasher as _};
+
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
-use crate::escape::{escape_into, label_into};
+pub use builder::LabelTableBuilder;
 
-type Map = HashMap<Box<[u8]>, Box<[u8]>, RandomState>;
+/// What turns the `service="<kong>"` that follows into `kong_service="<kong>"`; an `upstream` stays what it is.
+const KONG: &[u8] = b"kong_";
 
 /// The Kong names that are known, and the labels each of them earns.
 ///
-/// The labels are joined and escaped once, when the table is built, so that a line costs one lookup and one copy. A
-/// table does not change; to change what is known, build another one and hand it to the next
-/// [`push`](crate::Rewriter::push).
+/// The labels are joined and escaped once, when the table is built, so that a line costs one lookup and one copy. They
+/// stand once for each Kubernetes Service, and a name that is both a service's and an upstream's stands once too. A
+/// table does not change; to change what is known, build another one, perhaps [`without`](Self::without) some of the
+/// names of this one, and hand it to the next [`push`](crate::Rewriter::push).
 ///
 /// ```
 /// use tagalong_exposition::LabelTable;
@@ -25,8 +31,23 @@ type Map = HashMap<Box<[u8]>, Box<[u8]>, RandomState>;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct LabelTable {
-    services: Map,
-    upstreams: Map,
+    names: HashTable<Name>,
+    /// All names as they are escaped on a line, one behind the other.
+    keys: Vec<u8>,
+    /// The labels of all Kubernetes Services, each behind their length in four bytes.
+    labels: Vec<u8>,
+    services: usize,
+    upstreams: usize,
+    hasher: RandomState,
+}
+
+/// A Kong name: where it stands in the keys, and where its labels do.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    at: u32,
+    length: u32,
+    service: u32,
+    upstream: u32,
 }
 
 impl LabelTable {
@@ -41,6 +62,19 @@ impl LabelTable {
         LabelTableBuilder::default()
     }
 
+    /// Starts a table with what this one holds, less the names (not escaped) of these services and upstreams.
+    ///
+    /// ```
+    /// # use tagalong_exposition::LabelTable;
+    /// let table = LabelTable::builder().service("a", "default", "a").service("b", "default", "b").build();
+    /// let next = table.without(&["a", "never there"], &[]).service("c", "default", "c").service("d", "default", "d");
+    /// assert_eq!(next.build().len(), 3);
+    /// ```
+    #[must_use]
+    pub fn without<S: AsRef<str>>(&self, services: &[S], upstreams: &[S]) -> LabelTableBuilder {
+        LabelTableBuilder::but(self, services, upstreams)
+    }
+
     /// How many names, of services and upstreams together, the table holds.
     ///
     /// ```
@@ -50,7 +84,19 @@ impl LabelTable {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.services.len() + self.upstreams.len()
+        self.services + self.upstreams
+    }
+
+    /// How many services it names.
+    #[must_use]
+    pub fn services(&self) -> usize {
+        self.services
+    }
+
+    /// How many upstreams it names.
+    #[must_use]
+    pub fn upstreams(&self) -> usize {
+        self.upstreams
     }
 
     /// Whether the table holds no name, so that every line passes as it is.
@@ -60,97 +106,60 @@ impl LabelTable {
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.upstreams.is_empty()
+        self.len() == 0
+    }
+
+    /// How much memory the table takes, in bytes.
+    ///
+    /// ```
+    /// # use tagalong_exposition::LabelTable;
+    /// assert_eq!(LabelTable::default().bytes(), 0);
+    /// assert!(LabelTable::builder().service("a", "default", "a").build().bytes() > 100);
+    /// ```
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.names.allocation_size() + self.keys.len() + self.labels.len()
     }
 
     /// What to insert in front of a `service` label whose value, as it is escaped on the line, is `escaped`.
     pub(crate) fn service(&self, escaped: &[u8]) -> Option<&[u8]> {
-        self.services.get(escaped).map(AsRef::as_ref)
+        self.labels_at(self.name(escaped)?.service)
     }
 
     /// What to insert in front of an `upstream` label whose value, as it is escaped on the line, is `escaped`.
     pub(crate) fn upstream(&self, escaped: &[u8]) -> Option<&[u8]> {
-        self.upstreams.get(escaped).map(AsRef::as_ref)
+        self.labels_at(self.name(escaped)?.upstream)?
+            .strip_suffix(KONG)
+    }
+
+    fn name(&self, escaped: &[u8]) -> Option<&Name> {
+        let hash = hash(&self.hasher, escaped);
+        self.names
+            .find(hash, |name| name.key(&self.keys) == escaped)
+    }
+
+    /// The labels that stand there, with the beginning of the label that follows; none at [`Name::NONE`].
+    fn labels_at(&self, at: u32) -> Option<&[u8]> {
+        let (length, rest) = self.labels.get(at as usize..)?.split_first_chunk()?;
+        rest.get(..u32::from_le_bytes(*length) as usize)
     }
 }
 
-/// Collects the names of a [`LabelTable`]. The last entry for a name stands.
-///
-/// ```
-/// use tagalong_exposition::LabelTable;
-///
-/// let mut builder = LabelTable::builder();
-/// for name in ["echo", "shop"] {
-///     builder = builder.service(&format!("httproute.default.{name}.0"), "default", name);
-/// }
-/// assert_eq!(builder.build().len(), 2);
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct LabelTableBuilder {
-    table: LabelTable,
-}
+impl Name {
+    /// Where there are no labels: no buffer is ever so long.
+    const NONE: u32 = u32::MAX;
 
-impl LabelTableBuilder {
-    /// Kong's service `kong_name` (not escaped) stands for the Kubernetes Service `namespace`/`name`.
-    ///
-    /// ```
-    /// # use tagalong_exposition::LabelTable;
-    /// let table = LabelTable::builder().service("httproute.default.echo.0", "default", "echo").build();
-    /// assert!(!table.is_empty());
-    /// ```
-    #[must_use]
-    pub fn service(mut self, kong_name: &str, namespace: &str, name: &str) -> Self {
-        let mut labels = joined(namespace, name);
-        // The line goes on with `service="<kong>"`, which this turns into `kong_service="<kong>"`.
-        labels.extend_from_slice(b"kong_");
-        self.table.services.insert(key(kong_name), labels.into());
-        self
-    }
-
-    /// Kong's upstream `kong_name` (not escaped) stands for the Kubernetes Service `namespace`/`name`.
-    ///
-    /// ```
-    /// # use tagalong_exposition::LabelTable;
-    /// let table = LabelTable::builder().upstream("echo.default.80.svc", "default", "echo").build();
-    /// assert_eq!(table.len(), 1);
-    /// ```
-    #[must_use]
-    pub fn upstream(mut self, kong_name: &str, namespace: &str, name: &str) -> Self {
-        let labels = joined(namespace, name);
-        self.table.upstreams.insert(key(kong_name), labels.into());
-        self
-    }
-
-    /// The finished table.
-    ///
-    /// ```
-    /// assert!(tagalong_exposition::LabelTable::builder().build().is_empty());
-    /// ```
-    #[must_use]
-    pub fn build(self) -> LabelTable {
-        self.table
+    fn key<'k>(&self, keys: &'k [u8]) -> &'k [u8] {
+        let at = self.at as usize;
+        keys.get(at..at + self.length as usize).unwrap_or_default()
     }
 }
 
-fn key(kong_name: &str) -> Box<[u8]> {
-    let mut key = Vec::with_capacity(kong_name.len());
-    escape_into(&mut key, kong_name);
-    key.into()
+fn hash(hasher: &RandomState, bytes: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
-/// The labels of the Kubernetes Service in the contract's order, each followed by a comma.
-fn joined(namespace: &str, name: &str) -> Vec<u8> {
-    let mut labels = Vec::with_capacity(128 + 2 * (namespace.len() + name.len()));
-    for (label, value) in [
-        ("namespace", namespace),
-        ("service", name),
-        ("kubernetes_apiversion", "v1"),
-        ("kubernetes_kind", "service"),
-        ("kubernetes_name", name),
-        ("kubernetes_namespace", namespace),
-    ] {
-        label_into(&mut labels, label, value);
-        labels.push(b',');
-    }
-    labels
-}
+#[cfg(test)]
+mod tests;

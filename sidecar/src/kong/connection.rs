@@ -22,7 +22,8 @@ const READ_AHEAD: usize = 64 * 1024;
 
 type Driver = Pin<Box<http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>>>;
 
-pub(super) struct Connection {
+/// An open connection, before its request.
+pub struct Connection {
     driver: Driver,
     sender: http1::SendRequest<Empty<Bytes>>,
 }
@@ -73,6 +74,12 @@ fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
 }
 
 // === impl KongBody ===
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
 
 impl std::fmt::Debug for KongBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

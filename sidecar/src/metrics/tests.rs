@@ -21,11 +21,8 @@ fn every_family_is_told_once_and_every_sample_belongs_to_it() {
     metrics.push.used.store(true, Relaxed);
     metrics.push.last_message.store(1, Relaxed);
     metrics.ended(Outcome::TooSlow);
-    let table = Loaded::new(
-        3,
-        &tagalong_wire::Names::default(),
-        &tagalong_wire::Names::default(),
-    );
+    let room = crate::memory::Room::within(None);
+    let table = Loaded::snapshot(br#"{"version":3}"#, &Loaded::default(), room).expect("a table");
     let text = text(&metrics, &table);
     let (mut family, mut told, mut samples) = ("", BTreeSet::new(), BTreeSet::new());
     let mut lines = text.lines();

@@ -13,6 +13,9 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
+    /// The longest of the pauses that [`long_pause`](Self::long_pause) makes, twice the shortest.
+    pub(super) const LONG: Duration = Duration::from_secs(300);
+
     pub(super) fn new(first: Duration, longest: Duration) -> Self {
         Self {
             first,
@@ -26,9 +29,19 @@ impl Backoff {
     pub(super) fn pause(&mut self) -> Duration {
         let bound = self.bound();
         self.failures = self.failures.saturating_add(1);
-        // The standard library's hasher is keyed by the system's randomness, which is all that jitter needs.
+        bound.mul_f64(self.random())
+    }
+
+    /// From 0 to 1. The standard library's hasher is keyed by the system's randomness, which is all that jitter needs.
+    fn random(&self) -> f64 {
         let random = self.random.hash_one(self.failures) >> 32;
-        bound.mul_f64(random as f64 / f64::from(u32::MAX))
+        random as f64 / f64::from(u32::MAX)
+    }
+
+    /// The pause before an attempt that will most likely fail as the last one did.
+    pub(super) fn long_pause(&self) -> Duration {
+        let half = Self::LONG / 2;
+        half + half.mul_f64(self.random())
     }
 
     /// All is well: the next failure counts as the first.
@@ -65,6 +78,14 @@ mod tests {
         }
         backoff.reset();
         assert_eq!(backoff.bound(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_long_pause_is_long() {
+        for _ in 0..100 {
+            let pause = Backoff::default().long_pause();
+            assert!((Backoff::LONG / 2..=Backoff::LONG).contains(&pause));
+        }
     }
 
     #[test]

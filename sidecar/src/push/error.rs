@@ -6,6 +6,9 @@ use http::StatusCode;
 use tagalong_wire::{ParseError, Resync, TooLong};
 use thiserror::Error;
 
+use crate::memory::TooLarge;
+use crate::table::LoadError;
+
 /// Why a stream could not be opened, or ended.
 #[derive(Debug, Error)]
 pub enum StreamError {
@@ -38,6 +41,12 @@ pub enum StreamError {
     /// A message cannot be read.
     #[error("the operator sent a message that cannot be read: {0}")]
     Message(#[from] ParseError),
+    /// There is no room for the whole table.
+    #[error("the operator sent too many labels: {0}")]
+    TooLarge(TooLarge),
+    /// There is no room for a change, and perhaps for what it makes.
+    #[error("the operator sent too large a change of labels, all are asked for anew: {0}")]
+    Change(TooLarge),
     /// A message does not fit the table.
     #[error("out of step with the operator: {0}")]
     Resync(Resync),
@@ -45,7 +54,24 @@ pub enum StreamError {
 
 impl StreamError {
     /// Whether an update of the table came and was refused.
-    pub(super) fn is_bad_message(&self) -> bool {
-        matches!(self, Self::TooLong(_) | Self::Message(_))
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLong(_) | Self::Message(_) | Self::TooLarge(_) | Self::Change(_)
+        )
+    }
+
+    /// Whether the next stream will most likely bring the same, which is a burden for the operator.
+    pub(super) fn is_lasting(&self) -> bool {
+        matches!(self, Self::TooLarge(_))
+    }
+}
+
+impl From<LoadError> for StreamError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Parse(error) => Self::Message(error),
+            LoadError::TooLarge(error) => Self::TooLarge(error),
+        }
     }
 }

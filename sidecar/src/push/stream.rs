@@ -13,24 +13,43 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
-use tagalong_wire::{CONTENT_TYPE, Lines, MAX_MESSAGE, Message, ParseError};
+use tagalong_wire::{CONTENT_TYPE, Delta, Kind, Lines, MAX_MESSAGE, Message, TooLong};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::error::StreamError;
 use crate::kong::with_causes;
+use crate::memory::Room;
 use crate::net::{self, Io};
+use crate::table::{Loaded, Tables};
 use crate::url::Url;
 
 /// How much of an answer that is no stream is read, in bytes: the reason it gives.
 const REASON: usize = 512;
+/// How much may be under way before it is read, in bytes. hyper's own default is megabytes.
+const WINDOW: u32 = 256 * 1024;
+/// How many bytes of memory a change takes while it is read, for each of its own.
+const DELTA: usize = 6;
 
 pub(super) struct Stream {
     body: Incoming,
     lines: Lines,
-    read: VecDeque<Result<Message, ParseError>>,
+    read: VecDeque<Result<News, StreamError>>,
+    room: Room,
+    /// Whether the whole table has come: what comes after it are changes.
+    begun: bool,
     _connection: Connection,
+}
+
+/// What the operator said.
+pub(super) enum News {
+    /// The whole table, ready for use.
+    Table(Loaded),
+    Delta(Delta),
+    Heartbeat(u64),
+    /// Something that this version does not know.
+    Unknown,
 }
 
 /// The task that drives the connection, for as long as somebody wants it.
@@ -51,10 +70,14 @@ impl Stream {
         url: &Url,
         token_file: &Path,
         ca_file: &Path,
+        in_use: &Loaded,
+        room: Room,
     ) -> Result<Self, StreamError> {
         let request = request(url, token_file)?;
         let io = connect(url, ca_file).await?;
         let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| http(&error))?;
@@ -76,28 +99,61 @@ impl Stream {
         }
         Ok(Self {
             body,
-            lines: Lines::new(MAX_MESSAGE),
+            lines: Lines::new(room.longest_message(in_use.labels.bytes())),
             read: VecDeque::new(),
+            room,
+            begun: false,
             _connection: connection,
         })
     }
 
-    /// The next message. Not to be called again after an error.
-    pub(super) async fn next(&mut self) -> Result<Message, StreamError> {
+    /// What comes next, while these tables are in use. Not to be called again after an error.
+    pub(super) async fn next(&mut self, tables: &Tables) -> Result<News, StreamError> {
         loop {
-            if let Some(message) = self.read.pop_front() {
-                return Ok(message?);
+            if let Some(news) = self.read.pop_front() {
+                self.begun |= matches!(news, Ok(News::Table(_)));
+                return news;
             }
             let Some(frame) = self.body.frame().await else {
                 return Err(StreamError::Ended);
             };
             let frame = frame.map_err(|error| http(&error))?;
             if let Ok(data) = frame.into_data() {
-                let read = &mut self.read;
+                let (read, room) = (&mut self.read, self.room);
                 self.lines
-                    .push(&data, |line| read.push_back(Message::parse(line)))?;
+                    .push(&data, |line| {
+                        read.push_back(news(line, &tables.load(), room));
+                    })
+                    .map_err(|error| too_long(error, room, &tables.load(), self.begun))?;
             }
         }
+    }
+}
+
+/// Reads a message, if there is room for what it holds. A snapshot becomes the table here and now: it is never in memory as
+/// anything else.
+fn news(line: &[u8], in_use: &Loaded, room: Room) -> Result<News, StreamError> {
+    match Kind::of(line)? {
+        Kind::Snapshot => return Ok(News::Table(Loaded::snapshot(line, in_use, room)?)),
+        Kind::Delta => room
+            .check(2 * in_use.labels.bytes() + DELTA * line.len())
+            .map_err(StreamError::Change)?,
+        Kind::Heartbeat | Kind::Unknown => {}
+    }
+    Ok(match Message::parse(line)? {
+        Message::Delta(delta) => News::Delta(delta),
+        Message::Heartbeat { version } => News::Heartbeat(version),
+        Message::Snapshot(_) | Message::Unknown => News::Unknown,
+    })
+}
+
+/// Where it is not the message that is too long, it is the room that is too small for it.
+fn too_long(error: TooLong, room: Room, in_use: &Loaded, begun: bool) -> StreamError {
+    let needs = error.limit + 1 + in_use.labels.bytes();
+    match room.check(needs) {
+        Err(large) if error.limit < MAX_MESSAGE && begun => StreamError::Change(large),
+        Err(large) if error.limit < MAX_MESSAGE => StreamError::TooLarge(large),
+        _ => StreamError::TooLong(error),
     }
 }
 

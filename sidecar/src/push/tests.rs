@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::table::Loaded;
 
 const PATIENT: Duration = Duration::from_secs(60);
 const SNAPSHOT: &str = r#"{"type":"SNAPSHOT","version":7,"services":{"k":{"namespace":"n","name":"s"}},"upstreams":{}}"#;
@@ -174,8 +175,14 @@ impl Client {
     }
 
     fn follow(&mut self, url: &str) {
+        self.follow_within(url, None);
+    }
+
+    fn follow_within(&mut self, url: &str, limit: Option<u64>) {
         let file = |name| self.files.path().join(name);
-        let mut push = Push::new(url.parse().expect("a URL"), file("token"), file("ca.crt"));
+        let room = Room::within(limit);
+        let url = url.parse().expect("a URL");
+        let mut push = Push::new(url, file("token"), file("ca.crt"), room);
         push.backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
         push.silence = Duration::from_secs(1);
         let follow = push.follow(Arc::clone(&self.tables), Arc::clone(&self.metrics));
@@ -227,7 +234,7 @@ async fn messages_make_the_table() {
         .await;
     assert_eq!(
         (
-            client.tables.load().services,
+            client.tables.load().labels.services(),
             client.tables.load().labels.len()
         ),
         (1, 1)
@@ -287,7 +294,7 @@ async fn whatever_breaks_a_stream_the_table_stays_and_the_next_stream_begins_ane
                 table.version == Some(1)
             })
             .await;
-        assert_eq!(client.tables.load().upstreams, 1);
+        assert_eq!(client.tables.load().labels.upstreams(), 1);
         let metrics = &client.metrics;
         assert_eq!(metrics.push.resyncs.load(Relaxed), resyncs + 1, "{lines:?}");
         assert_eq!(metrics.push.failed.load(Relaxed), 3);
@@ -301,6 +308,59 @@ async fn whatever_breaks_a_stream_the_table_stays_and_the_next_stream_begins_ane
             "{lines:?}"
         );
         assert!(text.contains("push_connected 1\n"));
+    }
+}
+
+/// A change for which there is no room makes the sidecar ask for everything, and when there is none for that either, it asks
+/// no more for a while. The table in use serves on.
+#[tokio::test]
+async fn labels_for_which_there_is_no_room_are_refused_and_the_ones_in_use_stay() {
+    let many = |from: usize, to: usize| {
+        let name = |at| format!(r#""k{at}":{{"namespace":"n","name":"s{at}"}}"#);
+        (from..to).map(name).collect::<Vec<_>>().join(",")
+    };
+    let leak = |text: String| -> &'static str { text.leak() };
+    let large = leak(format!(
+        r#"{{"type":"SNAPSHOT","version":1,"services":{{{}}}}}"#,
+        many(0, 2000)
+    ));
+    let change = leak(format!(
+        r#"{{"type":"DELTA","version":8,"set":{{"services":{{{}}}}}}}"#,
+        many(0, 2000)
+    ));
+    for first in [vec![SNAPSHOT, change], vec![SNAPSHOT, DELTA, "{}"]] {
+        let (ca, tls) = certificates();
+        let operator = operator(
+            tls,
+            vec![
+                (OK, first.clone(), Then::Silence),
+                (OK, vec![large], Then::Silence),
+            ],
+        )
+        .await;
+        let mut client = Client::new(&ca);
+        let url = format!("https://{}/v1/labels", operator.address);
+        // A quarter, 64 KiB, is for labels.
+        client.follow_within(&url, Some(256 * 1024));
+        client
+            .until("both are refused", |metrics, _| {
+                metrics.push.failed.load(Relaxed) == 2
+            })
+            .await;
+        // Many times the longest of the usual pauses.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(client.metrics.push.opened.load(Relaxed), 2);
+        let mut text = Vec::new();
+        client.metrics.write(&client.tables.load(), &mut text);
+        let text = String::from_utf8(text).expect("UTF-8");
+        assert!(
+            text.contains("table_updates_total{result=\"refused\"} 2\n"),
+            "{text}"
+        );
+        assert_eq!(client.metrics.push.resyncs.load(Relaxed), 0);
+        let table = client.tables.load();
+        let version = if first.contains(&DELTA) { 8 } else { 7 };
+        assert_eq!((table.version, table.labels.len()), (Some(version), 1));
     }
 }
 

@@ -1,7 +1,7 @@
 //! One scrape of Kong and those who share it.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -18,7 +18,8 @@ use super::gzip::Gzip;
 use super::patience::Patience;
 use super::pipe::{Broken, Writer, pipe};
 use super::render::Rendering;
-use super::{Answer, LastScrape, ScrapeError, Seat, Shared, Upstream};
+use super::{Answer, ScrapeError, Seat, Shared, Upstream};
+use crate::kong::{KongError, SILENCE, discard};
 use crate::lifeline::Lifeline;
 use crate::metrics::Metrics;
 use crate::table::Loaded;
@@ -26,19 +27,27 @@ use crate::table::Loaded;
 /// What is handed out at once, in bytes, if Kong has sent enough: fewer and larger writes.
 const PIECE: usize = 32 * 1024;
 
-/// Scrapes once for all seats. Ends when Kong's body has, or when nobody is left.
+const GIVEN_UP: &str = "everybody who waited has given up before Kong answered";
+
+/// Scrapes once for all seats. Ends when Kong has, whoever is left: another scrape must not run beside it.
 pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat>) {
-    let answer = tokio::select! {
-        answer = shared.upstream.scrape() => answer,
+    let link = tokio::select! {
+        link = shared.upstream.connect() => link,
         () = abandoned(&mut seats) => {
-            let why = "everybody who waited has given up before Kong answered";
-            shared.note(LastScrape::Bad(why.into()));
+            shared.log.bad(GIVEN_UP.into());
             return;
         }
     };
+    let answer = match link {
+        Ok(link) => match ask(&shared, link, &mut seats).await {
+            Some(answer) => answer,
+            None => return,
+        },
+        Err(error) => Err(error),
+    };
     match answer {
         Err(error) => {
-            shared.note(LastScrape::Bad(error.to_string()));
+            shared.log.bad(error.to_string());
             for seat in seats {
                 // Who does not listen any more needs no answer.
                 let _ = seat.answer.send(Err(ScrapeError::Kong(error.clone())));
@@ -50,6 +59,23 @@ pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat
                 .await;
         }
     }
+}
+
+/// Asks, and waits until the body begins; none if everybody has left by then, and the body is read and gone.
+async fn ask<U: Upstream>(
+    shared: &Shared<U>,
+    link: U::Link,
+    seats: &mut [Seat],
+) -> Option<Result<(HeaderValue, U::Body), KongError>> {
+    let mut asking = pin!(shared.upstream.scrape(link));
+    tokio::select! {
+        answer = &mut asking => return Some(answer),
+        () = abandoned(seats) => shared.log.bad(GIVEN_UP.into()),
+    };
+    if let Ok(Ok((_, body))) = tokio::time::timeout(SILENCE, asking).await {
+        discard(body).await;
+    }
+    None
 }
 
 /// The next frame, if it is there already.
@@ -177,6 +203,7 @@ impl<U: Upstream> Flight<U> {
             self.hand_out().await;
         }
         self.count_samples();
+        discard(body).await;
     }
 
     fn render(&mut self, chunk: &[u8]) {
@@ -196,7 +223,7 @@ impl<U: Upstream> Flight<U> {
     }
 
     async fn finish(&mut self) {
-        self.shared.note(LastScrape::Good);
+        self.shared.log.good();
         let (metrics, table, own) = (&self.shared.metrics, &self.table, self.own);
         for (at, side) in self.sides.iter_mut().enumerate() {
             let own = own && side.keep == Keep::All;
@@ -215,7 +242,7 @@ impl<U: Upstream> Flight<U> {
 
     fn break_off(&self, error: &impl std::fmt::Display) {
         let why = format!("Kong's body broke off: {error}");
-        self.shared.note(LastScrape::Bad(why));
+        self.shared.log.bad(why);
         for reader in self.readers() {
             reader.writer.end(Err(Broken::Kong));
         }

@@ -8,6 +8,7 @@ use http_body::Frame;
 use tokio::time::Instant;
 
 use super::*;
+use crate::kong::SILENCE;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 
@@ -21,6 +22,8 @@ enum Step {
     Data(Bytes),
     Break,
     Panic,
+    /// Nothing more, and no end.
+    Hang,
 }
 
 struct Steps(VecDeque<Step>);
@@ -29,9 +32,14 @@ impl<F> Upstream for Scripted<F>
 where
     F: Fn(usize) -> Result<Vec<Step>, KongError> + Send + Sync + 'static,
 {
+    type Link = ();
     type Body = Steps;
 
-    async fn scrape(&self) -> Result<(HeaderValue, Steps), KongError> {
+    async fn connect(&self) -> Result<(), KongError> {
+        Ok(())
+    }
+
+    async fn scrape(&self, (): ()) -> Result<(HeaderValue, Steps), KongError> {
         let at = self.scrapes.fetch_add(1, Relaxed);
         let steps = (self.script)(at)?;
         Ok((TEXT, Steps(steps.into())))
@@ -46,11 +54,16 @@ impl Body for Steps {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
-        Poll::Ready(self.0.pop_front().map(|step| match step {
-            Step::Data(bytes) => Ok(Frame::data(bytes)),
-            Step::Break => Err("it broke"),
-            Step::Panic => panic!("a bug"),
-        }))
+        Poll::Ready(match self.0.pop_front() {
+            None => None,
+            Some(Step::Data(bytes)) => Some(Ok(Frame::data(bytes))),
+            Some(Step::Break) => Some(Err("it broke")),
+            Some(Step::Panic) => panic!("a bug"),
+            Some(Step::Hang) => {
+                self.0.push_front(Step::Hang);
+                return Poll::Pending;
+            }
+        })
     }
 }
 
@@ -209,6 +222,25 @@ async fn who_is_alone_may_stand_still_until_somebody_waits() {
     assert!(began.elapsed() >= PATIENCE && began.elapsed() < PATIENCE * 2);
     assert!(read(body).await.is_ok());
     assert_eq!(slow.end(), Some(Err(Broken::TooSlow)));
+    assert_eq!(metrics.kong_scrapes.load(Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kong_that_says_nothing_more_is_given_up_and_not_before() {
+    let (scraper, metrics) = scraper(|at| {
+        let mut steps = comments(1, 10);
+        if at == 0 {
+            steps.push(Step::Hang);
+        }
+        Ok(steps)
+    });
+    let hung = ask(&scraper).await.expect("a body");
+    drop(hung);
+    let began = Instant::now();
+    let body = ask(&scraper).await.expect("a body");
+    let waited = began.elapsed();
+    assert!(waited >= SILENCE && waited < SILENCE * 2, "{waited:?}");
+    assert!(read(body).await.is_ok());
     assert_eq!(metrics.kong_scrapes.load(Relaxed), 2);
 }
 

@@ -14,19 +14,24 @@
 //!   in between still adds one. Whatever does not fit is a [`Resync`]: the sidecar keeps its table and opens a new stream.
 //! - Both sides ignore what they do not know, fields and message types alike, so either can be updated first.
 //!
-//! Nothing here does I/O: [`Lines`] cuts bytes into lines, [`Message::parse`] reads one, [`Table`] applies it.
+//! Nothing here does I/O: [`Lines`] cuts bytes into lines, [`Message::parse`] reads one, [`Table`] applies it. Who wants
+//! no copy of a large table in memory reads its SNAPSHOT by [`Snapshot::read`], and keeps the order by [`Versions`].
 
 mod lines;
 mod message;
 mod names;
+mod snapshot;
 mod table;
+mod versions;
 
 use std::time::Duration;
 
 pub use lines::{Lines, TooLong};
-pub use message::{Delta, Message, ParseError, Snapshot, Unset};
+pub use message::{Delta, Kind, Message, ParseError, Unset};
 pub use names::{Entries, Names, ServiceRef};
-pub use table::{Applied, Resync, Table};
+pub use snapshot::{Of, Snapshot};
+pub use table::{Applied, Table};
+pub use versions::{Resync, Versions};
 
 /// Where the operator serves the stream.
 pub const PATH: &str = "/v1/labels";

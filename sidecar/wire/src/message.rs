@@ -1,11 +1,10 @@
 //! The messages of a stream.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::names::{Entries, Names};
+use crate::names::{Entries, Names, Text};
+use crate::snapshot::Snapshot;
 
 /// One line of the stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,21 +23,22 @@ pub enum Message {
     Unknown,
 }
 
-/// The whole table.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-pub struct Snapshot {
-    /// The table's version.
-    pub version: u64,
-    /// As [`Entries::services`].
-    #[serde(default)]
-    pub services: Names,
-    /// As [`Entries::upstreams`].
-    #[serde(default)]
-    pub upstreams: Names,
+/// The type of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// The whole table.
+    Snapshot,
+    /// What changed.
+    Delta,
+    /// That nothing changed.
+    Heartbeat,
+    /// One that this version does not know.
+    Unknown,
 }
 
 /// What changed since the version before: first `unset`, then `set`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(expecting = "an object with version, set and unset")]
 pub struct Delta {
     /// The version of the table that this makes.
     pub version: u64,
@@ -52,6 +52,7 @@ pub struct Delta {
 
 /// Kong names that are gone from the table.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(expecting = "an object with services and upstreams")]
 pub struct Unset {
     /// From [`Entries::services`].
     #[serde(default)]
@@ -81,14 +82,14 @@ impl Message {
     /// # Errors
     /// Not JSON, no `type`, or a known type whose fields do not fit.
     pub fn parse(json: &[u8]) -> Result<Self, ParseError> {
-        Ok(match Head::parse(json)?.kind.as_ref() {
-            "SNAPSHOT" => Self::Snapshot(serde_json::from_slice(json)?),
-            "DELTA" => Self::Delta(serde_json::from_slice(json)?),
-            "HEARTBEAT" => {
+        Ok(match Kind::of(json)? {
+            Kind::Snapshot => Self::Snapshot(Snapshot::parse(json)?),
+            Kind::Delta => Self::Delta(serde_json::from_slice(json)?),
+            Kind::Heartbeat => {
                 let Beat { version } = serde_json::from_slice(json)?;
                 Self::Heartbeat { version }
             }
-            _ => Self::Unknown,
+            Kind::Unknown => Self::Unknown,
         })
     }
 
@@ -109,36 +110,49 @@ impl Message {
             out.push(b'\n');
         }
     }
-
-    /// The message's type, as on the wire.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Snapshot(_) => "SNAPSHOT",
-            Self::Delta(_) => "DELTA",
-            Self::Heartbeat { .. } => "HEARTBEAT",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
 }
 
-// === impl Snapshot ===
+// === impl Kind ===
 
-impl Snapshot {
-    /// Reads a file that holds one SNAPSHOT message, spread over as many lines as its writer likes.
+impl Kind {
+    /// The type of the message that this line is.
     ///
     /// # Errors
-    /// As [`Message::parse`], or another type of message.
-    pub fn from_file(json: &[u8]) -> Result<Self, ParseError> {
-        let head = Head::parse(json)?;
-        if head.kind != "SNAPSHOT" {
-            return Err(ParseError {
-                line: 1,
-                column: 1,
-                what: format!("the type is {:?}, expected \"SNAPSHOT\"", head.kind),
-            });
+    /// Not JSON, or no `type`.
+    pub fn of(json: &[u8]) -> Result<Self, ParseError> {
+        let head: Head<'_> = serde_json::from_slice(json)?;
+        Ok(head.kind())
+    }
+
+    /// Refuses a message of another type.
+    ///
+    /// # Errors
+    /// Not JSON, no `type`, or another one.
+    pub fn expect(json: &[u8], wanted: Self) -> Result<(), ParseError> {
+        let head: Head<'_> = serde_json::from_slice(json)?;
+        if head.kind() == wanted {
+            return Ok(());
         }
-        Ok(serde_json::from_slice(json)?)
+        Err(ParseError {
+            line: 1,
+            column: 1,
+            what: format!(
+                "the type is {:?}, expected {:?}",
+                head.kind.0,
+                wanted.as_str()
+            ),
+        })
+    }
+
+    /// The type, as on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "SNAPSHOT",
+            Self::Delta => "DELTA",
+            Self::Heartbeat => "HEARTBEAT",
+            Self::Unknown => "UNKNOWN",
+        }
     }
 }
 
@@ -161,12 +175,25 @@ impl From<serde_json::Error> for ParseError {
 
 /// Read first, so that the message's own fields are then read with line and column, which a tagged enum loses.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a `type`")]
 struct Head<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
+    kind: Text<'a>,
+}
+
+impl Head<'_> {
+    fn kind(&self) -> Kind {
+        match &*self.kind.0 {
+            "SNAPSHOT" => Kind::Snapshot,
+            "DELTA" => Kind::Delta,
+            "HEARTBEAT" => Kind::Heartbeat,
+            _ => Kind::Unknown,
+        }
+    }
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a version")]
 struct Beat {
     version: u64,
 }
@@ -183,12 +210,6 @@ enum Typed<'a> {
     Heartbeat {
         version: u64,
     },
-}
-
-impl<'a> Head<'a> {
-    fn parse(json: &'a [u8]) -> Result<Self, ParseError> {
-        Ok(serde_json::from_slice(json)?)
-    }
 }
 
 #[cfg(test)]

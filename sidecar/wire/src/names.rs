@@ -1,19 +1,18 @@
 //! Kong's names and the Kubernetes Services they stand for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A Kubernetes Service.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct ServiceRef {
     /// Its namespace.
-    #[serde(deserialize_with = "kubernetes_name")]
     pub namespace: String,
     /// Its name.
-    #[serde(deserialize_with = "kubernetes_name")]
     pub name: String,
 }
 
@@ -26,6 +25,7 @@ pub struct Names(pub BTreeMap<String, ServiceRef>);
 
 /// A table's content.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(expecting = "an object with services and upstreams")]
 pub struct Entries {
     /// By the name of Kong's service: the `service` label.
     #[serde(default)]
@@ -56,6 +56,12 @@ impl Names {
             .iter()
             .map(|(kong, service)| (kong.as_str(), service))
     }
+
+    /// Adds a name; false if it was there before.
+    pub(crate) fn add(&mut self, kong: &str, namespace: &str, name: &str) -> bool {
+        let service = ServiceRef::new(namespace, name);
+        self.0.insert(kong.to_owned(), service).is_none()
+    }
 }
 
 impl<K: Into<String>> FromIterator<(K, ServiceRef)> for Names {
@@ -66,35 +72,67 @@ impl<K: Into<String>> FromIterator<(K, ServiceRef)> for Names {
 
 impl<'de> Deserialize<'de> for Names {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Map;
+        let mut names = Self::default();
+        Each(|kong: &str, namespace: &str, name: &str| Ok(names.add(kong, namespace, name)))
+            .deserialize(deserializer)?;
+        Ok(names)
+    }
+}
 
-        impl<'de> Visitor<'de> for Map {
-            type Value = Names;
+/// Reads names and hands each over with its Service's namespace and name, before it reads the next. The function says
+/// whether the name is new; or that it takes no more, and why.
+pub(crate) struct Each<F>(pub(crate) F);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of Kong names, each with the namespace and name of a Kubernetes Service")
+impl<'de, F> DeserializeSeed<'de> for Each<F>
+where
+    F: FnMut(&str, &str, &str) -> Result<bool, String>,
+{
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F> Visitor<'de> for Each<F>
+where
+    F: FnMut(&str, &str, &str) -> Result<bool, String>,
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "an object of Kong names, each with the namespace and name of a Kubernetes Service",
+        )
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(kong)) = map.next_key()? {
+            if kong.is_empty() {
+                return Err(A::Error::custom("an empty Kong name"));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
-                let mut names = BTreeMap::new();
-                while let Some(kong) = map.next_key::<String>()? {
-                    if kong.is_empty() {
-                        return Err(A::Error::custom("an empty Kong name"));
-                    }
-                    if names.contains_key(&kong) {
-                        return Err(A::Error::custom(format_args!(
-                            "the Kong name {kong:?} appears twice"
-                        )));
-                    }
-                    let service = map.next_value()?;
-                    names.insert(kong, service);
-                }
-                Ok(Names(names))
+            let Service { namespace, name } = map.next_value()?;
+            if !(self.0)(&kong, &namespace.0, &name.0).map_err(A::Error::custom)? {
+                return Err(A::Error::custom(format_args!(
+                    "the Kong name {kong:?} appears twice"
+                )));
             }
         }
-
-        deserializer.deserialize_map(Map)
+        Ok(())
     }
+}
+
+/// A string where it stands, if it stands there unescaped.
+#[derive(Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object with the namespace and name of a Kubernetes Service")]
+struct Service<'a> {
+    #[serde(borrow, deserialize_with = "kubernetes_name")]
+    namespace: Text<'a>,
+    #[serde(borrow, deserialize_with = "kubernetes_name")]
+    name: Text<'a>,
 }
 
 // === impl ServiceRef ===
@@ -118,17 +156,19 @@ impl fmt::Display for ServiceRef {
 
 /// A Service and a namespace have names of lower-case letters, digits and `-` (RFC 1035 and 1123 labels). Read a little
 /// wider, for the API server is the judge of names; what could never be one is a broken table.
-fn kubernetes_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    let fits = (1..=253).contains(&name.len())
+fn kubernetes_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {
+    let name = Text::deserialize(deserializer)?;
+    let fits = (1..=253).contains(&name.0.len())
         && name
+            .0
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
     if fits {
         Ok(name)
     } else {
         Err(D::Error::custom(format_args!(
-            "{name:?} is not a Kubernetes name"
+            "{:?} is not a Kubernetes name",
+            name.0
         )))
     }
 }

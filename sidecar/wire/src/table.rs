@@ -1,14 +1,14 @@
 //! The table that a stream of messages makes, on both of its ends.
 
-use thiserror::Error;
-
-use crate::message::{Delta, Message, Snapshot, Unset};
+use crate::message::{Delta, Message, Unset};
 use crate::names::{Entries, Names};
+use crate::snapshot::Snapshot;
+use crate::versions::{Resync, Versions};
 
 /// The table as one stream has it: what the sidecar knows, and what the operator knows that it knows.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Table {
-    version: Option<u64>,
+    versions: Versions,
     entries: Entries,
 }
 
@@ -21,30 +21,11 @@ pub enum Applied {
     Unchanged,
 }
 
-/// The message does not fit the table, which stays as it was. Only a new stream, which begins with a SNAPSHOT, helps.
-#[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
-pub enum Resync {
-    /// The stream did not begin with a SNAPSHOT.
-    #[error("version {got} came before any snapshot")]
-    NoSnapshot {
-        /// The message's version.
-        got: u64,
-    },
-    /// A message was lost, came twice or in the wrong order.
-    #[error("version {expected} was expected, {got} came")]
-    Gap {
-        /// The version that would have fitted.
-        expected: u64,
-        /// The message's version.
-        got: u64,
-    },
-}
-
 impl Table {
     /// The version; none before the first snapshot.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
-        self.version
+        self.versions.now()
     }
 
     /// The content.
@@ -62,7 +43,7 @@ impl Table {
             Message::Snapshot(snapshot) => Ok(self.replace(snapshot)),
             Message::Delta(delta) => self.change(delta),
             Message::Heartbeat { version } => {
-                self.expect(version, 0)?;
+                self.versions.heartbeat(version)?;
                 Ok(Applied::Unchanged)
             }
             Message::Unknown => Ok(Applied::Unchanged),
@@ -72,8 +53,8 @@ impl Table {
     /// Makes `entries` the content, and returns the message that makes it so on the stream's other end: a SNAPSHOT of
     /// `version` 1 at first, then a DELTA, or nothing where nothing changed.
     pub fn advance(&mut self, entries: Entries) -> Option<Message> {
-        let Some(version) = self.version else {
-            self.version = Some(1);
+        let Some(version) = self.version() else {
+            self.versions.snapshot(1);
             self.entries = entries;
             return Some(Message::Snapshot(Snapshot {
                 version: 1,
@@ -87,7 +68,7 @@ impl Table {
         let version = version.wrapping_add(1);
         let (services, unset_services) = difference(&self.entries.services, &entries.services);
         let (upstreams, unset_upstreams) = difference(&self.entries.upstreams, &entries.upstreams);
-        self.version = Some(version);
+        self.versions.snapshot(version);
         self.entries = entries;
         Some(Message::Delta(Delta {
             version,
@@ -107,7 +88,8 @@ impl Table {
             services: snapshot.services,
             upstreams: snapshot.upstreams,
         };
-        let first = self.version.replace(snapshot.version).is_none();
+        let first = self.version().is_none();
+        self.versions.snapshot(snapshot.version);
         if !first && self.entries == entries {
             return Applied::Unchanged;
         }
@@ -116,8 +98,7 @@ impl Table {
     }
 
     fn change(&mut self, delta: Delta) -> Result<Applied, Resync> {
-        self.expect(delta.version, 1)?;
-        self.version = Some(delta.version);
+        self.versions.delta(delta.version)?;
         merge(
             &mut self.entries.services,
             delta.set.services,
@@ -129,18 +110,6 @@ impl Table {
             &delta.unset.upstreams,
         );
         Ok(Applied::Changed)
-    }
-
-    fn expect(&self, got: u64, ahead: u64) -> Result<(), Resync> {
-        let Some(version) = self.version else {
-            return Err(Resync::NoSnapshot { got });
-        };
-        let expected = version.wrapping_add(ahead);
-        if got == expected {
-            Ok(())
-        } else {
-            Err(Resync::Gap { expected, got })
-        }
     }
 }
 

@@ -62,18 +62,30 @@ impl Process {
     /// # Errors
     /// The kernel does not tell.
     pub fn peak_bytes(&self) -> io::Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// The memory that it has resident now and no file backs.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn anonymous_bytes(&self) -> io::Result<u64> {
+        self.status("RssAnon:")
+    }
+
+    fn status(&self, field: &str) -> io::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         status
             .lines()
             .find_map(|line| {
-                line.strip_prefix("VmHWM:")?
+                line.strip_prefix(field)?
                     .trim()
                     .strip_suffix(" kB")?
                     .parse::<u64>()
                     .ok()
             })
             .map(|kib| kib * 1024)
-            .ok_or_else(|| io::Error::other("no VmHWM in /proc"))
+            .ok_or_else(|| io::Error::other(format!("no {field} in /proc")))
     }
 }
 

@@ -91,7 +91,16 @@ fn what_does_not_fit_is_refused_where_it_stands() {
             r#"{"type":"HEARTBEAT","version":1} x"#,
             "trailing characters",
         ),
-        ("[]", "invalid"),
+        ("[]", "expected an object with a `type`"),
+        ("1", "expected an object with a `type`"),
+        (
+            r#"{"type":"SNAPSHOT","version":1,"version":2}"#,
+            "duplicate field `version`",
+        ),
+        (
+            r#"{"type":"SNAPSHOT","version":1,"upstreams":{},"upstreams":{}}"#,
+            "duplicate field `upstreams`",
+        ),
         ("", "EOF"),
         ("\u{0}", "expected value"),
     ] {
@@ -102,9 +111,38 @@ fn what_does_not_fit_is_refused_where_it_stands() {
 }
 
 #[test]
+fn a_snapshot_is_handed_over_name_by_name() {
+    let mut names = Vec::new();
+    let version = Snapshot::read(SNAPSHOT.as_bytes(), |of, kong, namespace, name| {
+        names.push(format!("{of:?} {kong} {namespace}/{name}"));
+        Ok(true)
+    });
+    assert_eq!(version, Ok(41));
+    assert_eq!(
+        names,
+        [
+            "Service httproute.default.echo.0 default/echo",
+            "Upstream echo.default.80.svc default/echo"
+        ]
+    );
+    let mut taken = 0;
+    let full = Snapshot::read(SNAPSHOT.as_bytes(), |_, _, _, _| {
+        taken += 1;
+        Err("no room".into())
+    });
+    assert_eq!(full.expect_err("it is full").what, "no room");
+    assert_eq!(taken, 1, "nothing is read any further");
+}
+
+#[test]
 fn a_file_holds_one_snapshot() {
     let pretty = SNAPSHOT.replace(',', ",\n");
     assert!(Snapshot::from_file(pretty.as_bytes()).is_ok());
+    let array = Snapshot::from_file(b"[]").expect_err("an array");
+    assert!(
+        array.what.ends_with("expected an object with a `type`"),
+        "{array}"
+    );
     let error = Snapshot::from_file(DELTA.as_bytes()).expect_err("a delta");
     assert_eq!(
         error.to_string(),

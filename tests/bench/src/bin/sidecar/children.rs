@@ -17,6 +17,20 @@ pub fn sidecar(kong: &str, labels: &Path) -> io::Result<Process> {
     Process::start(command, address)
 }
 
+/// The same with the labels of a stream, under the memory limit that it has in a pod.
+pub fn streaming(kong: &str, labels_url: &str, token: &Path) -> io::Result<Process> {
+    let (address, mut command) = (free()?, beside("tagalong-sidecar")?);
+    command
+        .args(["--listen", &address.to_string()])
+        .args(["--kong-metrics-url", kong, "--labels-url", labels_url])
+        .args(["--memory-limit", &(64 << 20).to_string()])
+        .arg("--token-file")
+        .arg(token)
+        .args(["--ca-file", "none.crt"])
+        .env("TAGALONG_LOG", "error");
+    Process::start(command, address)
+}
+
 /// The copying proxy, which is this binary too.
 pub fn proxy(upstream: &str) -> io::Result<Process> {
     let mut child = Command::new(std::env::current_exe()?)

@@ -7,8 +7,10 @@
 #![allow(clippy::disallowed_methods, reason = "real time is what is measured")]
 
 mod children;
+mod operator;
 mod proxy;
 mod scraper;
+mod table;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -35,6 +37,7 @@ fn main() -> io::Result<ExitCode> {
     let mut ok = throughput(&large, &labels)?;
     ok &= first_byte(&labels)?;
     ok &= memory(&large, &labels)?;
+    ok &= table::figures(&capture("medium", Duration::ZERO)?)?;
     ok &= shared(&labels)?;
     Ok(if ok {
         ExitCode::SUCCESS

@@ -1,0 +1,247 @@
+//! Tables as they are made, from nothing or from another.
+
+use std::collections::HashSet;
+use std::mem;
+
+use hashbrown::HashTable;
+
+use super::{KONG, LabelTable, Name, hash};
+use crate::escape::{escape_into, label_into};
+
+/// Collects the names of a [`LabelTable`]. The last entry for a name stands.
+///
+/// A table's names together, and its labels, have less than 4 GiB; what comes on top of that is left out.
+///
+/// ```
+/// use tagalong_exposition::LabelTable;
+///
+/// let mut builder = LabelTable::builder();
+/// for name in ["echo", "shop"] {
+///     builder = builder.service(&format!("httproute.default.{name}.0"), "default", name);
+/// }
+/// assert_eq!(builder.build().len(), 2);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct LabelTableBuilder {
+    table: LabelTable,
+    /// Where the labels of each Kubernetes Service stand.
+    pool: HashTable<u32>,
+    /// Room for one name, and for one Service's labels.
+    key: Vec<u8>,
+    joined: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Of {
+    Service,
+    Upstream,
+}
+
+impl LabelTableBuilder {
+    /// Kong's service `kong_name` (not escaped) stands for the Kubernetes Service `namespace`/`name`.
+    ///
+    /// ```
+    /// # use tagalong_exposition::LabelTable;
+    /// let table = LabelTable::builder().service("httproute.default.echo.0", "default", "echo").build();
+    /// assert!(!table.is_empty());
+    /// ```
+    #[must_use]
+    pub fn service(mut self, kong_name: &str, namespace: &str, name: &str) -> Self {
+        self.set_service(kong_name, namespace, name);
+        self
+    }
+
+    /// Kong's upstream `kong_name` (not escaped) stands for the Kubernetes Service `namespace`/`name`.
+    ///
+    /// ```
+    /// # use tagalong_exposition::LabelTable;
+    /// let table = LabelTable::builder().upstream("echo.default.80.svc", "default", "echo").build();
+    /// assert_eq!(table.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn upstream(mut self, kong_name: &str, namespace: &str, name: &str) -> Self {
+        self.set_upstream(kong_name, namespace, name);
+        self
+    }
+
+    /// As [`service`](Self::service); says whether the name is new.
+    ///
+    /// ```
+    /// let mut builder = tagalong_exposition::LabelTable::builder();
+    /// assert!(builder.set_service("a", "default", "a"));
+    /// assert!(!builder.set_service("a", "default", "b"));
+    /// ```
+    pub fn set_service(&mut self, kong_name: &str, namespace: &str, name: &str) -> bool {
+        self.set(Of::Service, kong_name, namespace, name)
+    }
+
+    /// As [`upstream`](Self::upstream); says whether the name is new.
+    ///
+    /// ```
+    /// let mut builder = tagalong_exposition::LabelTable::builder();
+    /// assert!(builder.set_service("a", "default", "a"));
+    /// assert!(builder.set_upstream("a", "default", "a"));
+    /// ```
+    pub fn set_upstream(&mut self, kong_name: &str, namespace: &str, name: &str) -> bool {
+        self.set(Of::Upstream, kong_name, namespace, name)
+    }
+
+    /// How much memory the table takes so far, in bytes.
+    ///
+    /// ```
+    /// let mut builder = tagalong_exposition::LabelTable::builder();
+    /// builder.set_service("a", "default", "a");
+    /// assert!(builder.bytes() >= builder.build().bytes());
+    /// ```
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.table.bytes() + self.pool.allocation_size()
+    }
+
+    /// The finished table.
+    ///
+    /// ```
+    /// assert!(tagalong_exposition::LabelTable::builder().build().is_empty());
+    /// ```
+    #[must_use]
+    pub fn build(self) -> LabelTable {
+        let mut table = self.table;
+        table.keys.shrink_to_fit();
+        table.labels.shrink_to_fit();
+        let (keys, hasher) = (&table.keys, &table.hasher);
+        table
+            .names
+            .shrink_to_fit(|name| hash(hasher, name.key(keys)));
+        table
+    }
+
+    pub(super) fn but<S: AsRef<str>>(table: &LabelTable, services: &[S], upstreams: &[S]) -> Self {
+        let (services, upstreams) = (escaped(services), escaped(upstreams));
+        let mut builder = Self {
+            table: LabelTable {
+                names: HashTable::with_capacity(table.names.len()),
+                keys: Vec::with_capacity(table.keys.len()),
+                labels: Vec::with_capacity(table.labels.len()),
+                ..LabelTable::default()
+            },
+            ..Self::default()
+        };
+        for name in &table.names {
+            let key = name.key(&table.keys);
+            for (of, at, gone) in [
+                (Of::Service, name.service, &services),
+                (Of::Upstream, name.upstream, &upstreams),
+            ] {
+                if let Some(labels) = table.labels_at(at)
+                    && !gone.contains(key)
+                {
+                    builder.put(of, key, labels);
+                }
+            }
+        }
+        builder
+    }
+
+    fn set(&mut self, of: Of, kong_name: &str, namespace: &str, name: &str) -> bool {
+        let mut key = mem::take(&mut self.key);
+        let mut labels = mem::take(&mut self.joined);
+        key.clear();
+        escape_into(&mut key, kong_name);
+        labels.clear();
+        join(&mut labels, namespace, name);
+        let new = self.put(of, &key, &labels);
+        (self.key, self.joined) = (key, labels);
+        new
+    }
+
+    fn put(&mut self, of: Of, key: &[u8], labels: &[u8]) -> bool {
+        let Some(labels) = self.pooled(labels) else {
+            return true;
+        };
+        let LabelTable {
+            names,
+            keys,
+            hasher,
+            services,
+            upstreams,
+            ..
+        } = &mut self.table;
+        let hashed = hash(hasher, key);
+        let name = match names.find_mut(hashed, |name| name.key(keys) == key) {
+            Some(name) => name,
+            None => {
+                let (Some(at), Ok(length)) = (room(keys, key), u32::try_from(key.len())) else {
+                    return true;
+                };
+                let name = Name {
+                    at,
+                    length,
+                    service: Name::NONE,
+                    upstream: Name::NONE,
+                };
+                keys.extend_from_slice(key);
+                names
+                    .insert_unique(hashed, name, |name| hash(hasher, name.key(keys)))
+                    .into_mut()
+            }
+        };
+        let (now, count) = match of {
+            Of::Service => (&mut name.service, services),
+            Of::Upstream => (&mut name.upstream, upstreams),
+        };
+        let new = mem::replace(now, labels) == Name::NONE;
+        *count += usize::from(new);
+        new
+    }
+
+    /// Where these labels stand, from now on if not before.
+    fn pooled(&mut self, labels: &[u8]) -> Option<u32> {
+        let table = &self.table;
+        let hashed = hash(&table.hasher, labels);
+        let same = |at: &u32| table.labels_at(*at) == Some(labels);
+        if let Some(at) = self.pool.find(hashed, same) {
+            return Some(*at);
+        }
+        let at = room(&table.labels, labels)?;
+        let length = u32::try_from(labels.len()).ok()?;
+        self.table.labels.extend_from_slice(&length.to_le_bytes());
+        self.table.labels.extend_from_slice(labels);
+        let table = &self.table;
+        self.pool.insert_unique(hashed, at, |at| {
+            hash(&table.hasher, table.labels_at(*at).unwrap_or_default())
+        });
+        Some(at)
+    }
+}
+
+/// Where `more` would stand in the buffer, if offsets can tell it.
+fn room(buffer: &[u8], more: &[u8]) -> Option<u32> {
+    let end = buffer.len() + size_of::<u32>() + more.len();
+    u32::try_from(end).ok().filter(|end| *end < Name::NONE)?;
+    u32::try_from(buffer.len()).ok()
+}
+
+fn escaped<S: AsRef<str>>(names: &[S]) -> HashSet<Vec<u8>> {
+    let escaped = |name: &S| {
+        let mut key = Vec::new();
+        escape_into(&mut key, name.as_ref());
+        key
+    };
+    names.iter().map(escaped).collect()
+}
+
+/// Appends the labels of the Kubernetes Service in the contract's order, each followed by a comma.
+fn join(labels: &mut Vec<u8>, namespace: &str, name: &str) {
+    for (label, value) in [
+        ("namespace", namespace),
+        ("service", name),
+        ("kubernetes_apiversion", "v1"),
+        ("kubernetes_kind", "service"),
+        ("kubernetes_name", name),
+        ("kubernetes_namespace", namespace),
+    ] {
+        label_into(labels, label, value);
+        labels.push(b',');
+    }
+    labels.extend_from_slice(KONG);
+}

@@ -1,0 +1,78 @@
+use std::fmt::Write as _;
+
+use tagalong_wire::{Entries, ServiceRef};
+
+use super::*;
+
+fn names(from: usize, to: usize) -> Vec<(String, ServiceRef)> {
+    let service = |at: usize| ServiceRef::new("namespace", format!("service-{}", at % 100));
+    (from..to)
+        .map(|at| (format!("httproute.namespace.route-{at}.0"), service(at)))
+        .collect()
+}
+
+fn snapshot(count: usize) -> String {
+    let mut json = String::from(r#"{"type":"SNAPSHOT","version":1,"services":{"#);
+    for (at, (kong, service)) in names(0, count).into_iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        let ServiceRef { namespace, name } = service;
+        let _ = write!(
+            json,
+            r#"{comma}"{kong}":{{"namespace":"{namespace}","name":"{name}"}}"#
+        );
+    }
+    json + "}}"
+}
+
+fn load(json: &str, in_use: &Loaded, room: Room) -> Result<Loaded, LoadError> {
+    Loaded::snapshot(json.as_bytes(), in_use, room)
+}
+
+/// The most names that a room of this limit takes as the first snapshot.
+fn most(room: Room) -> usize {
+    let (mut fits, mut does_not) = (0, 100_000);
+    while does_not - fits > 1 {
+        let middle = usize::midpoint(fits, does_not);
+        match load(&snapshot(middle), &Loaded::default(), room) {
+            Ok(_) => fits = middle,
+            Err(LoadError::TooLarge(_)) => does_not = middle,
+            Err(LoadError::Parse(error)) => panic!("{error}"),
+        }
+    }
+    fits
+}
+
+#[test]
+fn what_is_taken_once_is_taken_again_and_may_not_grow_beyond_it() {
+    let room = Room::within(Some(16 << 20));
+    let most = most(room);
+    assert!(most > 5_000, "{most} names in 4 MiB");
+    let json = snapshot(most);
+    let table = load(&json, &Loaded::default(), room).expect("it fits");
+    let again = load(&json, &table, room).expect("the same, beside the one in use");
+    let mut delta = Delta {
+        version: 2,
+        ..Delta::default()
+    };
+    let changed = again.changed(&delta, room).expect("nothing more");
+    assert_eq!((changed.labels.len(), changed.version), (most, Some(2)));
+    let more = names(most, most + most / 10);
+    delta.set = Entries {
+        services: more.into_iter().collect(),
+        ..Entries::default()
+    };
+    assert!(again.changed(&delta, room).is_err());
+    assert!(again.changed(&delta, Room::within(None)).is_ok());
+}
+
+#[test]
+fn what_is_no_snapshot_is_told_before_what_does_not_fit() {
+    let room = Room::within(None);
+    let error = load(r#"{"services":{}}"#, &Loaded::default(), room).expect_err("no version");
+    assert!(
+        error.to_string().contains("missing field `version`"),
+        "{error}"
+    );
+    let empty = load(r#"{"version":3}"#, &Loaded::default(), room).expect("a table");
+    assert_eq!((empty.version, empty.labels.len()), (Some(3), 0));
+}

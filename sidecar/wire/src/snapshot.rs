@@ -1,0 +1,131 @@
+//! The message that holds the whole table, read name by name: it is as large as the table, and nobody needs it twice.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
+
+use crate::message::{Kind, ParseError};
+use crate::names::{Each, Names, Text};
+
+/// The whole table.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Snapshot {
+    /// The table's version.
+    pub version: u64,
+    /// As [`Entries::services`](crate::Entries::services).
+    pub services: Names,
+    /// As [`Entries::upstreams`](crate::Entries::upstreams).
+    pub upstreams: Names,
+}
+
+/// Which of Kong's entities a name is of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Of {
+    /// A service.
+    Service,
+    /// An upstream.
+    Upstream,
+}
+
+impl Snapshot {
+    /// Reads a SNAPSHOT message whole.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, ParseError> {
+        let mut snapshot = Self::default();
+        let (services, upstreams) = (&mut snapshot.services, &mut snapshot.upstreams);
+        let version = Self::read(json, |of, kong, namespace, name| {
+            let names = match of {
+                Of::Service => &mut *services,
+                Of::Upstream => &mut *upstreams,
+            };
+            Ok(names.add(kong, namespace, name))
+        })?;
+        snapshot.version = version;
+        Ok(snapshot)
+    }
+
+    /// Reads a SNAPSHOT message and returns its version. Hands over each Kong name, with the namespace and name of its
+    /// Kubernetes Service, as soon as it is read, so that no second table need be held; what was handed over is void if an
+    /// error follows. `take` says whether the name is new, or why it takes no more.
+    ///
+    /// ```
+    /// use tagalong_wire::{Of, Snapshot};
+    ///
+    /// let json = br#"{"type":"SNAPSHOT","version":7,"services":{"a":{"namespace":"n","name":"s"}}}"#;
+    /// let version = Snapshot::read(json, |of, kong, namespace, name| {
+    ///     assert_eq!((of, kong, namespace, name), (Of::Service, "a", "n", "s"));
+    ///     Ok(true)
+    /// })?;
+    /// assert_eq!(version, 7);
+    /// # Ok::<_, tagalong_wire::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Its fields do not fit, a name comes twice, or `take` takes no more. The message's type is not looked at.
+    pub fn read(
+        json: &[u8],
+        take: impl FnMut(Of, &str, &str, &str) -> Result<bool, String>,
+    ) -> Result<u64, ParseError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let version = deserializer.deserialize_map(Whole(take))?;
+        deserializer.end()?;
+        Ok(version)
+    }
+
+    /// Reads a file that holds one SNAPSHOT message, spread over as many lines as its writer likes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), or another type of message.
+    pub fn from_file(json: &[u8]) -> Result<Self, ParseError> {
+        Kind::expect(json, Kind::Snapshot)?;
+        Self::parse(json)
+    }
+}
+
+struct Whole<F>(F);
+
+impl<'de, F> Visitor<'de> for Whole<F>
+where
+    F: FnMut(Of, &str, &str, &str) -> Result<bool, String>,
+{
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with version, services and upstreams")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<u64, A::Error> {
+        let (mut version, mut services, mut upstreams) = (None, false, false);
+        while let Some(Text(field)) = map.next_key()? {
+            match &*field {
+                "version" if version.is_none() => version = Some(map.next_value()?),
+                "services" if !services => {
+                    services = true;
+                    map.next_value_seed(self.each(Of::Service))?;
+                }
+                "upstreams" if !upstreams => {
+                    upstreams = true;
+                    map.next_value_seed(self.each(Of::Upstream))?;
+                }
+                "version" | "services" | "upstreams" => {
+                    return Err(A::Error::custom(format_args!("duplicate field `{field}`")));
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        version.ok_or_else(|| A::Error::missing_field("version"))
+    }
+}
+
+impl<F> Whole<F>
+where
+    F: FnMut(Of, &str, &str, &str) -> Result<bool, String>,
+{
+    fn each(&mut self, of: Of) -> impl for<'de> DeserializeSeed<'de, Value = ()> {
+        Each(move |kong: &str, namespace: &str, name: &str| (self.0)(of, kong, namespace, name))
+    }
+}
