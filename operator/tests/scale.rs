@@ -5,11 +5,15 @@
 mod support;
 
 use futures::stream::{StreamExt as _, TryStreamExt as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use support::sidecar::{Sidecar, pod, token, trust};
-use support::{Result, extension, gateway, operator, route, service};
+use support::{HOME, Result, extension, gateway, operator, route, service};
+use tagalong_bench::process::free;
 use tagalong_bench::{Figure, Good};
+use tagalong_cluster::process::{Ground, Process};
+use tagalong_cluster::{Cluster, Namespace};
 use tokio::time::Instant;
 
 /// How many of them wait for a change.
@@ -82,14 +86,7 @@ async fn all_connect_at_once_and_all_hear_of_a_change() -> Result {
         .await?;
 
     let one = tokens.first().cloned().unwrap_or_default();
-    let mut sidecars: Vec<Sidecar> = futures::stream::iter(tokens)
-        .map(|token| {
-            let trust = Arc::clone(&trust);
-            async move { Sidecar::open(operator.push, &trust, &token).await }
-        })
-        .buffer_unordered(256)
-        .try_collect()
-        .await?;
+    let mut sidecars = open(operator.push, &trust, &tokens).await?;
     let reviews = operator.metrics.push.reviews.get();
     assert_eq!(sidecars.len(), many());
     assert!(
@@ -133,10 +130,63 @@ async fn all_connect_at_once_and_all_hear_of_a_change() -> Result {
     }
     took.sort_unstable();
     let last = took.len() * 99 / 100;
+    let slowest = took[last.min(took.len() - 1)];
     promise(
         "push: from a change in the API server to the tables of 200 connected sidecars, 99th percentile",
-        took[last.min(took.len() - 1)].as_secs_f64() * 1000.0,
+        slowest.as_secs_f64() * 1000.0,
         "ms",
         250.0,
+    )?;
+    weigh(cluster, &namespace, &trust, &tokens).await
+}
+
+async fn open(push: SocketAddr, trust: &Arc<String>, tokens: &[String]) -> Result<Vec<Sidecar>> {
+    futures::stream::iter(tokens.to_vec())
+        .map(|token| {
+            let trust = Arc::clone(trust);
+            async move { Sidecar::open(push, &trust, &token).await }
+        })
+        .buffer_unordered(256)
+        .try_collect()
+        .await
+}
+
+/// What each sidecar costs an operator, which is a process of its own so that this side of the streams is not counted.
+async fn weigh(
+    cluster: &Cluster,
+    namespace: &Namespace,
+    trust: &Arc<String>,
+    tokens: &[String],
+) -> Result {
+    let (logs, push) = (tempfile::tempdir()?, free()?);
+    let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-operator"));
+    command
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .args(["--namespace", HOME, "--pod-name", "weighed"])
+        .args(["--push-address", &push.to_string()])
+        .args(["--metrics-address", "127.0.0.1:0"])
+        .args(["--admin-address", "127.0.0.1:0"]);
+    let operator = Process::start("operator", command, logs.path())?;
+    let first = namespace.until("the operator's first stream", || async {
+        Ok(open(push, trust, &tokens[..1]).await?)
+    });
+    let first = first.await?;
+    let before = resident(operator.id())?;
+    let others = open(push, trust, &tokens[1..]).await?;
+    let each = (resident(operator.id())? - before) / f64::from(u32::try_from(others.len())?);
+    drop((first, others));
+    promise(
+        "push: resident memory of the operator for each connected sidecar",
+        each,
+        "KiB",
+        64.0,
     )
+}
+
+/// In KiB.
+fn resident(process: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(kib.ok_or("no VmRSS in /proc")?.parse()?)
 }

@@ -10,6 +10,7 @@
 mod args;
 mod image;
 mod inject;
+mod intake;
 mod metrics;
 pub mod names;
 mod native;
@@ -19,6 +20,7 @@ pub mod review;
 mod run;
 pub mod server;
 mod settings;
+mod sparing;
 
 pub use self::args::Args;
 pub use self::inject::{Outcome, Refusal, Verdict, inject};

@@ -2,49 +2,52 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use tagalong_runtime::admin::text;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use crate::intake::{Intake, Review, Unread};
 use crate::metrics::Metrics;
 use crate::review::{Answer, review};
+use crate::sparing::Sparing;
 use crate::{Settings, Verdict};
 
 /// Where the API server sends reviews.
 pub const PATH: &str = "/mutate";
 
-/// The largest review read. etcd takes objects up to 1.5 MiB, and a review holds one twice: as it is and as it was.
-pub const LARGEST: usize = 4 << 20;
+/// Lines a minute about requests of one status that are no reviews: anybody can send such.
+const PROBLEMS: u32 = 5;
 
-/// What the bodies under way may take together, in KiB. A few large ones wait for each other; the usual ones never do.
-const BUDGET: u32 = 16 << 10;
-
-/// The API server waits three seconds in all. A body that has not come by then is nobody's.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Lines a minute about answers of one sort. More than a cluster has workloads with Kong, less than a flood.
+const ANSWERS: u32 = 200;
 
 /// Answers reviews.
 #[derive(Clone)]
-pub struct Handler {
-    settings: Arc<Settings>,
+pub struct Handler(Arc<Shared>);
+
+struct Shared {
+    settings: Settings,
     metrics: Metrics,
-    budget: Arc<Semaphore>,
+    intake: Intake,
+    problems: Sparing<u16>,
+    answers: Sparing<&'static str>,
 }
 
 impl Handler {
     /// Answers by `settings`.
     #[must_use]
     pub fn new(settings: Settings, metrics: Metrics) -> Self {
-        Self {
-            settings: Arc::new(settings),
+        Self(Arc::new(Shared {
+            settings,
             metrics,
-            budget: Arc::new(Semaphore::new(BUDGET as usize)),
-        }
+            intake: Intake::new(),
+            problems: Sparing::new(PROBLEMS),
+            answers: Sparing::new(ANSWERS),
+        }))
     }
 
     /// The answer to one request. Every fault is told in words.
@@ -54,26 +57,35 @@ impl Handler {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let begun = Instant::now();
+        let Shared {
+            metrics, problems, ..
+        } = &*self.0;
         let answered = match self.read(request).await {
-            Ok(body) => self.review(&body),
+            Ok(body) => self.review(body.bytes()),
             Err(problem) => Err(problem),
         };
         match answered {
             Ok(answer) => {
-                self.metrics
-                    .reviewed(answer.kind, &answer.verdict, begun.elapsed());
-                log(&answer);
+                metrics.reviewed(answer.kind, &answer.verdict, begun.elapsed());
+                self.log(&answer);
                 json(answer.body)
             }
             Err((status, reason)) => {
-                self.metrics.refused(status);
-                tracing::warn!(%status, reason, "no answer to give");
-                text(status, format!("{reason}\n"))
+                metrics.refused(status);
+                if let Some(unsaid) = problems.due(status.as_u16()) {
+                    tracing::warn!(%status, reason, unsaid, "no answer to give");
+                }
+                let mut response = text(status, format!("{reason}\n"));
+                if status == StatusCode::METHOD_NOT_ALLOWED {
+                    let post = header::HeaderValue::from_static("POST");
+                    response.headers_mut().insert(header::ALLOW, post);
+                }
+                response
             }
         }
     }
 
-    async fn read<B>(&self, request: Request<B>) -> Result<Bytes, Problem>
+    async fn read<B>(&self, request: Request<B>) -> Result<Review<'_>, Problem>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -103,47 +115,51 @@ impl Handler {
                 "reviews are application/json".to_owned(),
             ));
         }
-        let too_large = || {
-            (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("a review has at most {LARGEST} bytes"),
-            )
-        };
-        let hint = request.body().size_hint();
-        if hint.lower() > LARGEST as u64 {
-            return Err(too_large());
-        }
-        let most = hint.upper().map_or(LARGEST, |upper| {
-            usize::try_from(upper).unwrap_or(LARGEST).min(LARGEST)
-        });
-        let share = u32::try_from(most / 1024 + 1).unwrap_or(BUDGET);
-        let collected = timeout(PATIENCE, async {
-            let _share = self.budget.acquire_many(share).await;
-            Limited::new(request.into_body(), LARGEST).collect().await
-        });
-        match collected.await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(error)) => Err((
-                StatusCode::BAD_REQUEST,
-                format!("the review broke off: {error}"),
-            )),
-            Err(_) => Err((
-                StatusCode::REQUEST_TIMEOUT,
-                format!("the review did not come within {PATIENCE:?}"),
-            )),
-        }
+        let read = self.0.intake.read(request.into_body()).await;
+        read.map_err(|unread| {
+            let status = match unread {
+                Unread::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                Unread::Late => StatusCode::REQUEST_TIMEOUT,
+                Unread::Broken(_) => StatusCode::BAD_REQUEST,
+            };
+            (status, unread.to_string())
+        })
     }
 
     /// A panic costs its own request only.
     fn review(&self, body: &[u8]) -> Result<Answer, Problem> {
-        match catch_unwind(AssertUnwindSafe(|| review(body, &self.settings))) {
+        match catch_unwind(AssertUnwindSafe(|| review(body, &self.0.settings))) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(bad)) => Err((StatusCode::BAD_REQUEST, bad.to_string())),
             Err(_) => Err((
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the review could not be answered; please report it".to_owned(),
             )),
+        }
+    }
+
+    fn log(&self, answer: &Answer) {
+        let Answer {
+            kind,
+            namespace,
+            name,
+            verdict,
+            changed,
+            ..
+        } = answer;
+        let word = verdict.word();
+        let refused = matches!(verdict, Verdict::Refused(_));
+        if !refused && !changed {
+            tracing::debug!(kind, namespace, name, verdict = word, "unchanged");
+            return;
+        }
+        let Some(unsaid) = self.0.answers.due(word) else {
+            return;
+        };
+        if let Verdict::Refused(reason) = verdict {
+            tracing::warn!(kind, namespace, name, %reason, unsaid, "no sidecar");
+        } else {
+            tracing::info!(kind, namespace, name, verdict = word, unsaid, "changed");
         }
     }
 }
@@ -157,24 +173,6 @@ fn json(body: Vec<u8>) -> Response<Full<Bytes>> {
         header::HeaderValue::from_static("application/json"),
     );
     response
-}
-
-fn log(answer: &Answer) {
-    let Answer {
-        kind,
-        namespace,
-        name,
-        verdict,
-        ..
-    } = answer;
-    let word = verdict.word();
-    if let Verdict::Refused(reason) = verdict {
-        tracing::warn!(kind, namespace, name, %reason, "no sidecar");
-    } else if answer.changed {
-        tracing::info!(kind, namespace, name, verdict = word, "changed");
-    } else {
-        tracing::debug!(kind, namespace, name, verdict = word, "unchanged");
-    }
 }
 
 #[cfg(test)]

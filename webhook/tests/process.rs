@@ -20,6 +20,7 @@ use support::{object, settings};
 use tagalong_cluster::pki::Authority;
 use tagalong_cluster::process::{Ground, Process};
 use tagalong_cluster::{PATIENCE, until};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -266,4 +267,101 @@ fn bad_flags_are_told_and_nothing_starts() -> std::io::Result<()> {
         assert!(said.contains(part) && said.contains(flag), "{said}");
     }
     Ok(())
+}
+
+/// Who announces much and sends nothing costs the others nothing, and who sends much does not kill it.
+#[tokio::test]
+async fn a_flood_neither_stops_it_nor_exhausts_its_memory() -> Result<(), Box<dyn std::error::Error>>
+{
+    let directory = tempfile::tempdir()?;
+    let authority = Authority::new("ca")?;
+    authority
+        .server(&["127.0.0.1"])?
+        .write(directory.path(), "tls")?;
+    let server = Server::start(directory.path()).await;
+    let server = Arc::new(server);
+    let authority = Arc::new(authority);
+    until("readiness", PATIENCE, || async {
+        match server.admin("/readyz").await? {
+            (StatusCode::OK, _) => Ok(()),
+            (_, missing) => Err(missing.into()),
+        }
+    })
+    .await?;
+
+    let stream = TokioIo::new(server.connect(&authority, "h2").await?);
+    let (http2, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+    tokio::spawn(connection);
+    let silent: Vec<_> = (0..24)
+        .map(|_| tokio::spawn(silence(Arc::clone(&server), Arc::clone(&authority))))
+        .collect();
+    until("silent requests to be given up", PATIENCE, || async {
+        let (_, metrics) = server.admin("/metrics").await?;
+        if metrics.contains("errors_total{code=\"408\"}") {
+            Ok(())
+        } else {
+            Err(metrics.into())
+        }
+    })
+    .await?;
+    for _ in 0..100 {
+        assert!(is_injected(http2.clone().send_request(review()).await?).await);
+    }
+    for task in silent {
+        task.abort();
+    }
+
+    let large: Vec<_> = (0..64)
+        .map(|number| {
+            let (server, authority) = (Arc::clone(&server), Arc::clone(&authority));
+            tokio::spawn(async move { much(&server, &authority, number % 2 == 0).await.is_ok() })
+        })
+        .collect();
+    for task in large {
+        task.await?;
+    }
+    assert!(is_injected(http2.clone().send_request(review()).await?).await);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id()))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .ok_or("no peak")?;
+    // The chart's limit.
+    assert!(peak.parse::<u32>()? < 64 << 10, "{peak} KiB");
+    Ok(())
+}
+
+/// The largest review is announced, and its first byte sent; again and again.
+async fn silence(server: Arc<Server>, authority: Arc<Authority>) -> std::io::Result<()> {
+    loop {
+        let mut stream = server.connect(&authority, "http/1.1").await?;
+        let head = "POST /mutate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 4194304\r\n\r\n{";
+        stream.write_all(head.as_bytes()).await?;
+        let mut answer = Vec::new();
+        let _ended = stream.read_to_end(&mut answer).await;
+    }
+}
+
+/// The largest review, all of it.
+async fn much(
+    server: &Server,
+    authority: &Authority,
+    http2: bool,
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    let (mut request, body) = (review(), Bytes::from_static(&[b' '; 4 << 20]));
+    *request.body_mut() = Full::new(body);
+    let protocol = if http2 { "h2" } else { "http/1.1" };
+    let stream = TokioIo::new(server.connect(authority, protocol).await?);
+    let response = if http2 {
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await?
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await?
+    };
+    Ok(response.status())
 }

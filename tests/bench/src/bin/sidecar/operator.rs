@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -14,6 +14,7 @@ use http_body::{Body, Frame};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use serde_json::json;
 use tagalong_crds::{DataPlane, HttpRoute, Service};
 use tagalong_index::{Index, Key, ObjectKind, Settings, TableUpdate};
@@ -101,7 +102,7 @@ impl Operator {
         };
         let line = line(&Message::Delta(delta.clone()));
         self.note()?;
-        for stream in &locked(&self.shared).streams {
+        for stream in &self.shared.lock().streams {
             // Who has left needs no change.
             let _ = stream.send(line.clone());
         }
@@ -110,19 +111,15 @@ impl Operator {
 
     /// Ends all streams, as a new replica's first moment does.
     pub fn restart(&self) {
-        locked(&self.shared).streams.clear();
+        self.shared.lock().streams.clear();
     }
 
     fn note(&self) -> io::Result<()> {
         let snapshot = self.index.snapshot(&self.dataplane);
         let snapshot = snapshot.ok_or_else(|| io::Error::other("no table"))?;
-        locked(&self.shared).snapshot = line(&Message::Snapshot(snapshot));
+        self.shared.lock().snapshot = line(&Message::Snapshot(snapshot));
         Ok(())
     }
-}
-
-fn locked(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn line(message: &Message) -> Bytes {
@@ -163,7 +160,7 @@ async fn accept(listener: std::net::TcpListener, shared: Arc<Mutex<Shared>>) -> 
         let shared = Arc::clone(&shared);
         let service = service_fn(move |_| {
             let (stream, lines) = mpsc::unbounded_channel();
-            let mut shared = locked(&shared);
+            let mut shared = shared.lock();
             let _ = stream.send(shared.snapshot.clone());
             shared.streams.push(stream);
             async move { Ok::<_, Infallible>(Response::new(Lines(lines))) }
