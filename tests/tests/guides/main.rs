@@ -39,17 +39,6 @@ fn the_index_lists_every_page() {
     }
 }
 
-#[test]
-fn links_lead_somewhere() {
-    for page in pages() {
-        for link in page.links() {
-            let file = link.split('#').next().unwrap_or_default();
-            let target = root().join("docs/guides").join(file);
-            assert!(target.exists(), "{}: {link}", page.name);
-        }
-    }
-}
-
 /// Only what the chart's schema knows is rendered.
 #[test]
 fn values_are_values_of_the_chart() {

@@ -62,15 +62,6 @@ pub fn pages() -> Vec<Page> {
     pages
 }
 
-impl Page {
-    /// Links into the repository.
-    pub fn links(&self) -> impl Iterator<Item = &str> {
-        let after = self.text.split("](").skip(1);
-        let links = after.filter_map(|rest| rest.split(')').next());
-        links.filter(|link| !link.contains("://") && !link.starts_with('#'))
-    }
-}
-
 fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut remark = "";

@@ -5,11 +5,13 @@ use crate::collect::announce;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
+const BODY: &str = "# TYPE k counter\nk{service=\"a\"} 1\n";
 const WAIT: Duration = Duration::from_secs(60);
 
 /// A sidecar that answers once it may, and counts.
 async fn gated(
     uid: &'static str,
+    body: &'static str,
     gate: watch::Receiver<bool>,
     drain: &drain::Drain,
 ) -> (SocketAddr, watch::Receiver<usize>) {
@@ -22,7 +24,7 @@ async fn gated(
         let mut gate = gate.clone();
         async move {
             let _opened = gate.wait_for(|open| *open).await.is_ok();
-            let mut response = text(StatusCode::OK, "# TYPE k counter\nk{service=\"a\"} 1\n");
+            let mut response = text(StatusCode::OK, body);
             let uid = HeaderValue::from_static(uid);
             response.headers_mut().insert("x-tagalong-pod-uid", uid);
             response
@@ -49,7 +51,7 @@ fn sample_of(answer: &str, pod: &str) -> bool {
 async fn an_impatient_scraper_takes_no_samples_from_a_patient_one() {
     let (_trigger, drain) = drain::channel();
     let (open, gate) = watch::channel(false);
-    let (address, mut asked) = gated("1", gate, &drain).await;
+    let (address, mut asked) = gated("1", BODY, gate, &drain).await;
     let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
     let impatient = tokio::spawn(scrape.clone().answer(waits("0.2")));
     asked.wait_for(|count| *count == 1).await.expect("asked");
@@ -66,8 +68,8 @@ async fn a_patient_scraper_keeps_no_impatient_one_waiting() {
     let (_trigger, drain) = drain::channel();
     let (_never, shut) = watch::channel(false);
     let (_open, gate) = watch::channel(true);
-    let (hangs, mut asked) = gated("1", shut, &drain).await;
-    let (good, _) = gated("2", gate, &drain).await;
+    let (hangs, mut asked) = gated("1", BODY, shut, &drain).await;
+    let (good, _) = gated("2", BODY, gate, &drain).await;
     let world = world(vec![pod("1", hangs), pod("2", good)]);
     let scrape = scraper(world, Writes::always());
     let patient = tokio::spawn(scrape.clone().answer(waits("60")));
@@ -84,7 +86,7 @@ async fn a_patient_scraper_keeps_no_impatient_one_waiting() {
 async fn an_absurd_timeout_is_no_pods_failure() {
     let (_trigger, drain) = drain::channel();
     let (_never, shut) = watch::channel(false);
-    let (hangs, asked) = gated("1", shut, &drain).await;
+    let (hangs, asked) = gated("1", BODY, shut, &drain).await;
     let metrics = Metrics::default();
     let (announcer, mut troubles) = announce::channel();
     let collector = Collector::new(
@@ -134,7 +136,8 @@ async fn who_does_not_read_is_hung_up_on() {
     let lines = (0..8000).map(|line| format!("k{{service=\"a\",route=\"{line}-{value}\"}} 1\n"));
     // More than the kernel takes.
     let large: &str = lines.collect::<String>().leak();
-    let (address, _) = sidecar("1", large, &drain).await;
+    let (_open, gate) = watch::channel(true);
+    let (address, _) = gated("1", large, gate, &drain).await;
     let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
     let (collector, _) = scrape.collector.clone().expect("it collects");
     let any = "127.0.0.1:0".parse().expect("an address");
