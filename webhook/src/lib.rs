@@ -20,7 +20,6 @@ pub mod review;
 mod run;
 pub mod server;
 mod settings;
-mod sparing;
 
 pub use self::args::Args;
 pub use self::inject::{Outcome, Refusal, Verdict, inject};

@@ -8,12 +8,12 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::Full;
 use tagalong_runtime::admin::text;
+use tagalong_runtime::sparing::Sparing;
 use tokio::time::Instant;
 
 use crate::intake::{Intake, Review, Unread};
 use crate::metrics::Metrics;
 use crate::review::{Answer, review};
-use crate::sparing::Sparing;
 use crate::{Settings, Verdict};
 
 /// Where the API server sends reviews.

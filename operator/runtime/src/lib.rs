@@ -15,9 +15,9 @@ pub mod admin;
 pub mod drain;
 pub mod lease;
 pub mod logging;
-pub mod rarely;
 pub mod readiness;
 pub mod serve;
+pub mod sparing;
 pub mod tls;
 
 mod runtime;

@@ -1,7 +1,7 @@
 //! An HTTP/1.1 and HTTP/2 server that a rude client cannot exhaust, and that ends in order.
 
 use crate::drain::Drain;
-use crate::rarely::Rarely;
+use crate::sparing::Sparing;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt as _;
@@ -149,7 +149,7 @@ impl Server {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let permits = Arc::new(Semaphore::new(self.limits.connections));
-        let failed = Rarely::default();
+        let failed = Sparing::new(1);
         loop {
             let accepted = drain.cancel(async {
                 let permit = Arc::clone(&permits).acquire_owned().await;
@@ -160,7 +160,7 @@ impl Server {
                 Some((permit, Ok((stream, peer)))) => (permit, stream, peer),
                 Some((_, Err(error))) => {
                     // Out of file descriptors, most likely: the listener itself is still good.
-                    if let Some(unsaid) = failed.due() {
+                    if let Some(unsaid) = failed.due(()) {
                         tracing::warn!(%error, address = %self.address, unsaid, "cannot accept");
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;

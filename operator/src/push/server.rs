@@ -7,14 +7,12 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use tagalong_runtime::Drain;
 use tagalong_runtime::admin::{only, text};
-use tagalong_runtime::rarely::Rarely;
 use tagalong_runtime::serve::{Hangup, Peer};
+use tagalong_runtime::sparing::Sparing;
 
 /// Answers are streams, or a line of text that says why not.
 pub type Answer = Response<Either<Lines, Full<Bytes>>>;
@@ -44,7 +42,7 @@ pub struct Push<T, R> {
     drain: Drain,
     metrics: metrics::Push,
     /// Anybody can be refused as often as they like: the log tells of each reason now and then.
-    told: Mutex<HashMap<&'static str, Rarely>>,
+    told: Sparing<&'static str>,
 }
 
 impl<T: Tables, R: Reviewer> Push<T, R> {
@@ -55,7 +53,7 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
             access,
             drain,
             metrics,
-            told: Mutex::default(),
+            told: Sparing::new(1),
         })
     }
 
@@ -144,7 +142,7 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
 
     fn refuse<B>(&self, reason: &'static str, why: &dyn Display, request: &Request<B>) {
         self.metrics.refused.get_or_create(&Reason { reason }).inc();
-        if let Some(unsaid) = self.told.lock().entry(reason).or_default().due() {
+        if let Some(unsaid) = self.told.due(reason) {
             let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
             tracing::info!(?peer, reason, %why, unsaid, "refused labels");
         }
