@@ -26,8 +26,6 @@ pub struct Config {
     pub kong: Url,
     /// Where the table comes from.
     pub labels: Labels,
-    /// How much memory the process may have, in bytes; where it is not told, what its control group says.
-    pub memory_limit: Option<u64>,
     /// The pod's UID, if the downward API tells it.
     pub pod_uid: Option<String>,
 }
@@ -101,9 +99,6 @@ struct Flags {
     /// A file with one SNAPSHOT message instead of a stream, followed as it changes
     #[arg(long, env = "TAGALONG_LABELS_FILE", value_name = "FILE")]
     labels_file: Option<PathBuf>,
-    /// How much memory there is, so that labels that would take too much are refused; else as the cgroup says
-    #[arg(long, env = "TAGALONG_MEMORY_LIMIT", value_name = "BYTES")]
-    memory_limit: Option<u64>,
 }
 
 impl Config {
@@ -151,7 +146,6 @@ impl Config {
             listen: flags.listen,
             kong: flags.kong_metrics_url,
             labels,
-            memory_limit: flags.memory_limit,
             pod_uid,
         })
     }

@@ -61,7 +61,7 @@ pub async fn serve_on(
         Exit::Usage(format!("--kong-metrics-url {told}: {error}"))
     })?;
     let tables = Tables::default();
-    let room = Room::within(config.memory_limit.or_else(memory::limit));
+    let room = Room::within(memory::limit());
     let follow = match config.labels {
         Labels::File(path) => {
             let (file, loaded) = LabelsFile::open(path, room)

@@ -144,13 +144,7 @@ fn an_empty_variable_is_none() {
     let file = labels(directory.path(), NO_LABELS);
     let mut command = sidecar();
     command.env("TAGALONG_LABELS_FILE", &file);
-    for name in [
-        "KONG_METRICS_URL",
-        "LABELS_URL",
-        "TOKEN_FILE",
-        "CA_FILE",
-        "MEMORY_LIMIT",
-    ] {
+    for name in ["KONG_METRICS_URL", "LABELS_URL", "TOKEN_FILE", "CA_FILE"] {
         command.env(format!("TAGALONG_{name}"), "");
     }
     let (process, line) = Running::start(command.args(["--listen", "127.0.0.1:0"]));

@@ -63,7 +63,6 @@ impl Sidecar {
             listen: "127.0.0.1:0".parse().expect("an address"),
             kong: kong_url.parse().expect("a URL"),
             labels,
-            memory_limit: None,
             pod_uid: Some("7d1b-uid".into()),
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -17,13 +17,12 @@ pub fn sidecar(kong: &str, labels: &Path) -> io::Result<Process> {
     Process::start(command, address)
 }
 
-/// The same with the labels of a stream, under the memory limit that it has in a pod.
+/// The same with the labels of a stream.
 pub fn streaming(kong: &str, labels_url: &str, token: &Path) -> io::Result<Process> {
     let (address, mut command) = (free()?, beside("tagalong-sidecar")?);
     command
         .args(["--listen", &address.to_string()])
         .args(["--kong-metrics-url", kong, "--labels-url", labels_url])
-        .args(["--memory-limit", &(64 << 20).to_string()])
         .arg("--token-file")
         .arg(token)
         .args(["--ca-file", "none.crt"])
