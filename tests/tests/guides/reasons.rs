@@ -8,7 +8,13 @@ const SOURCES: &[(&str, &[&str])] = &[
     // Findings, and their conditions when all is well.
     (
         "operator/src/reconcile/status.rs",
-        &["reason: \"", "=> \"", "(\"", "(\n                \""],
+        &[
+            "reason: \"",
+            "=> \"",
+            "(\"",
+            "(\n                \"",
+            "&str = \"",
+        ],
     ),
     ("operator/src/reconcile/tell.rs", &["reason: \""]),
     ("operator/src/collect/announce.rs", &["reason: \""]),
