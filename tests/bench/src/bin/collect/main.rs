@@ -97,7 +97,7 @@ async fn speed() -> io::Result<bool> {
         figure: "the same ÷ reading the same bodies and, at the same time, an answer that was made before",
         value: median(to_least),
         unit: "ratio",
-        floor: 1.25,
+        floor: 1.5,
         good: Good::AtMost,
     };
     let memory = Figure {
