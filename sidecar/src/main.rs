@@ -17,13 +17,12 @@ fn main() -> ExitCode {
             let _ = write!(std::io::stdout(), "{text}");
             ExitCode::SUCCESS
         }
-        Err(Exit::Usage(why)) => {
-            let _ = writeln!(std::io::stderr(), "tagalong-sidecar: {why}");
-            ExitCode::from(64)
-        }
-        Err(Exit::Failed(why)) => {
-            let _ = writeln!(std::io::stderr(), "tagalong-sidecar: {why}");
-            ExitCode::from(71)
-        }
+        Err(Exit::Usage(why)) => fail(&why, 64),
+        Err(Exit::Failed(why)) => fail(&why, 71),
     }
+}
+
+fn fail(why: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "tagalong-sidecar: {why}");
+    ExitCode::from(code)
 }

@@ -72,6 +72,16 @@ impl Server {
         .await
     }
 
+    async fn ready(&self) -> tagalong_cluster::Result<()> {
+        until("readiness", PATIENCE, || async {
+            match self.admin("/readyz").await? {
+                (StatusCode::OK, _) => Ok(()),
+                (_, missing) => Err(missing.into()),
+            }
+        })
+        .await
+    }
+
     async fn connect(
         &self,
         authority: &Authority,
@@ -132,13 +142,7 @@ async fn both_versions_of_http_are_spoken_and_the_end_is_in_order()
         .server(&["127.0.0.1"])?
         .write(directory.path(), "tls")?;
     let server = Server::start(directory.path()).await;
-    until("readiness", PATIENCE, || async {
-        match server.admin("/readyz").await? {
-            (StatusCode::OK, _) => Ok(()),
-            (_, missing) => Err(missing.into()),
-        }
-    })
-    .await?;
+    server.ready().await?;
 
     let stream = TokioIo::new(server.connect(&authority, "http/1.1").await?);
     let (mut http1, connection) = hyper::client::conn::http1::handshake(stream).await?;
@@ -281,13 +285,7 @@ async fn a_flood_neither_stops_it_nor_exhausts_its_memory() -> Result<(), Box<dy
     let server = Server::start(directory.path()).await;
     let server = Arc::new(server);
     let authority = Arc::new(authority);
-    until("readiness", PATIENCE, || async {
-        match server.admin("/readyz").await? {
-            (StatusCode::OK, _) => Ok(()),
-            (_, missing) => Err(missing.into()),
-        }
-    })
-    .await?;
+    server.ready().await?;
 
     let stream = TokioIo::new(server.connect(&authority, "h2").await?);
     let (http2, connection) =

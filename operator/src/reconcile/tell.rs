@@ -220,7 +220,7 @@ impl Teller {
             .run(api.patch_status(&key.name, &params, &patch))
             .await;
         let label = Kind {
-            kind: "DataPlaneMetricsExtension",
+            kind: SubjectKind::Extension.name(),
         };
         match answer {
             Ok(Ok(answer)) => {
