@@ -24,6 +24,10 @@ use under_way::UnderWay;
 
 mod under_way;
 
+/// What may wait, unread, of one HTTP/2 request, in bytes: nobody's budget counts it. hyper's own default is a megabyte, of which
+/// one request could take its whole connection's.
+const WINDOW: u32 = 64 << 10;
+
 /// What one server bears.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -249,6 +253,7 @@ where
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(WINDOW)
         .keep_alive_interval(limits.ping)
         .keep_alive_timeout(limits.ping);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
