@@ -44,8 +44,9 @@ fuzz: ## FUZZ_SECONDS (300) of each fuzz target
 unit: ## All tests of all crates; the first run builds a Kubernetes
 	$(CARGO) test --workspace --locked
 
-soak: ## What short tests do, for longer: SOAK_SECONDS (600) of Prometheus on the operator, two quiet minutes beside Kong's
+soak: ## The long stories: SOAK_SECONDS (600) of a real Prometheus, ten minutes of an unchanged world, two beside Kong's operator
 	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test prometheus -- --nocapture
+	TAGALONG_UNCHANGED_SECONDS=610 $(CARGO) test --locked -p tagalong-operator --test permissions -- --nocapture
 	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test gateway_operator -- --nocapture
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
@@ -54,9 +55,9 @@ bench: ## The promised figures as JSON lines; fails where a floor is missed
 	TAGALONG_SCALE=2000 $(CARGO) test --locked --quiet --profile bench -p tagalong-operator --test scale -- --nocapture \
 		> target/scale.log || status=1; grep '^{' target/scale.log; exit $$status
 
-bench-peers: ## Side by side with the peers: raw results, page and promised figures (20 minutes)
+bench-peers: ## Side by side with the peers: raw results, page and promised figures (25 minutes)
 	@$(CARGO) build --locked --profile bench -p tagalong-sidecar -p tagalong-bench -p tagalong-peers --bins
-	@for part in in-process over-http agents page floors; do target/release/tagalong-peers $$part || exit 1; done
+	@for part in in-process over-http agents page merge floors; do target/release/tagalong-peers $$part || exit 1; done
 
 bench-page: ## Only the page docs/benchmarks.md, from the raw results
 	@$(CARGO) run --locked --quiet -p tagalong-peers -- page
