@@ -1,5 +1,6 @@
 //! What the operator asks of the API server, by the API server's own audit log: everything that the chart allows, and
-//! nothing at all to an unchanged world.
+//! nothing at all to an unchanged world. Passes follow each other each second here, in place of each ten minutes;
+//! `TAGALONG_UNCHANGED_SECONDS` leaves them their own pace, and watches for so long (`make soak`).
 
 mod support;
 
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PLUGIN: &str = "x-metrics-prometheus";
 /// So many passes without any event stand for the ten minutes of one.
 const RESYNCS: u64 = 20;
+/// After this, what the last change led to has been written.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// In a cluster of its own, since nobody else may use the operator's account meanwhile.
 #[tokio::test]
@@ -37,15 +40,24 @@ async fn permissions() -> Result {
     secrets
         .create(&PostParams::default(), &serde_json::from_value(half)?)
         .await?;
+    let watch = match std::env::var("TAGALONG_UNCHANGED_SECONDS") {
+        Ok(seconds) => Some(Duration::from_secs(seconds.parse()?)),
+        Err(_) => None,
+    };
     let mut flags = FLAGS.to_vec();
-    flags.push("--resync-seconds=1");
+    if watch.is_none() {
+        flags.push("--resync-seconds=1");
+    }
     let replica = Replica::with(operator_config(&cluster).await?, "only", &flags).await?;
     let namespace = gateway(&cluster, "asked", &["x"]).await?;
     attach(&namespace, &replica).await?;
     mend(&namespace).await?;
     admit(&namespace).await?;
     say_again(&namespace).await?;
-    an_unchanged_world_causes_no_writes(&cluster, &replica).await?;
+    match watch {
+        None => an_unchanged_world_causes_no_writes(&cluster, &replica).await?,
+        Some(watch) => nor_at_its_own_pace(&cluster, &replica, watch).await?,
+    }
     let (client, name) = (namespace.client(), namespace.name());
     delete(&client, name, KONG_ALPHA, "DataPlaneMetricsExtension", "x").await?;
     let left = namespace.until("the extension to be let go", || async {
@@ -170,20 +182,36 @@ async fn say_again(namespace: &Namespace) -> Result {
 }
 
 async fn an_unchanged_world_causes_no_writes(cluster: &Cluster, replica: &Replica) -> Result {
-    let writes = || -> Result<Vec<Asked>> {
-        Ok(asked(cluster)?.into_iter().filter(Asked::writes).collect())
-    };
     more_passes(replica, 3).await?;
-    let before = writes()?;
-    assert!(
-        !before.is_empty(),
-        "the audit log has what was written so far"
-    );
+    let before = writes(cluster)?;
     more_passes(replica, RESYNCS).await?;
     // What is kept in Secrets is looked at less often.
     secrets_looked_at(cluster, "tagalong-webhook-tls").await?;
     more_passes(replica, 1).await?;
-    let after = writes()?;
+    nothing_since(&before, cluster)
+}
+
+async fn nor_at_its_own_pace(cluster: &Cluster, replica: &Replica, watch: Duration) -> Result {
+    tokio::time::sleep(SETTLED).await;
+    let (before, began) = (writes(cluster)?, asked(cluster)?.len());
+    let passes = replica.metrics.reconcile.passes.get();
+    println!("watching an unchanged world for {} s", watch.as_secs());
+    tokio::time::sleep(watch).await;
+    let passes = replica.metrics.reconcile.passes.get() - passes;
+    let asked = asked(cluster)?.len() - began;
+    println!("{passes} passes, {asked} requests, the Lease's and the watches' among them");
+    assert!(passes > 0, "no pass in {} s", watch.as_secs());
+    nothing_since(&before, cluster)
+}
+
+fn writes(cluster: &Cluster) -> Result<Vec<Asked>> {
+    let all: Vec<_> = asked(cluster)?.into_iter().filter(Asked::writes).collect();
+    assert!(!all.is_empty(), "the audit log has what is written");
+    Ok(all)
+}
+
+fn nothing_since(before: &[Asked], cluster: &Cluster) -> Result {
+    let after = writes(cluster)?;
     assert_eq!(after.len(), before.len(), "{:?}", &after[before.len()..]);
     Ok(())
 }
