@@ -55,7 +55,7 @@ bench: ## The promised figures as JSON lines; fails where a floor is missed
 	TAGALONG_SCALE=2000 $(CARGO) test --locked --quiet --profile bench -p tagalong-operator --test scale -- --nocapture \
 		> target/scale.log || status=1; grep '^{' target/scale.log; exit $$status
 
-bench-peers: ## Side by side with the peers: raw results, page and promised figures (25 minutes)
+bench-peers: ## Side by side with the peers: raw results, page and promised figures (35 minutes)
 	@$(CARGO) build --locked --profile bench -p tagalong-sidecar -p tagalong-bench -p tagalong-peers --bins
 	@for part in in-process over-http agents page merge floors; do target/release/tagalong-peers $$part || exit 1; done
 

@@ -30,7 +30,9 @@ pub(super) fn section(record: &OverHttp) -> String {
          Each server alone on one core, Kong's stand-in and the scrapers on the other. The byte-copying proxy is handed the finished text \
          and copies it, compressing it at level 1 where gzip is asked for. The `expfmt` server is what exporter-merger and its like do: \
          scrape, decode, label, encode. The sidecar lets scrapers that come together share one scrape of Kong; the others scrape for \
-         each. Scrapers keep their connection; those of one row start together and scrape again as soon as they are served.\n\n![Median time of a scrape](benchmarks/over-http.svg)\n\n",
+         each. Scrapers keep their connection; those of one row start together and scrape again as soon as they are served. \
+         `expfmt` had three rounds of the loads that it takes minutes for, and none of 64 scrapers on `large`, for which \
+         its trees would take more memory than the machine has.\n\n![Median time of a scrape](benchmarks/over-http.svg)\n\n",
     );
     for facts in &record.works {
         text += &format!("### `{}`, {} samples\n\n", facts.capture, facts.samples);
