@@ -73,8 +73,8 @@ pub enum Failed {
     /// Not 200.
     #[error("it answered {0}")]
     Status(u16),
-    /// Another pod has the address now.
-    #[error("another pod answered: {0:?}")]
+    /// Another pod has the address now: the one of this UID, or one that tells none.
+    #[error("another pod answered, of UID {0:?}")]
     OtherPod(String),
     /// The body ended early.
     #[error("the answer was cut off: {0}")]
@@ -129,7 +129,7 @@ impl Failed {
                 "Its sidecar's log says why: kubectl logs -c tagalong."
             }
             Self::OtherPod(_) => {
-                "Its address has been given to another pod; this passes once Kubernetes reports the new one."
+                "Its address has been given to another pod; this passes once Kubernetes reports the new one. A sidecar that was put there by hand needs TAGALONG_POD_UID."
             }
             Self::Encoding => {
                 "Something between the operator and the sidecar changes answers: a mesh, a proxy?"
@@ -195,11 +195,16 @@ async fn fetch_now(
         .await
         .map_err(|error| broken(&error))?;
     let uid = header(answer.headers(), "x-tagalong-pod-uid");
-    if uid.as_deref().is_some_and(|uid| uid != target.uid) {
-        return Err(Failed::OtherPod(uid.unwrap_or_default()));
+    if let Some(other) = uid.clone().filter(|uid| *uid != target.uid) {
+        return Err(Failed::OtherPod(other));
     }
+    // A sidecar that has no room for another connection does not say which pod it is.
     if answer.status() != StatusCode::OK {
         return Err(Failed::Status(answer.status().as_u16()));
+    }
+    // Only manifests have pods without a UID.
+    if uid.is_none() && !target.uid.is_empty() {
+        return Err(Failed::OtherPod(String::new()));
     }
     let gzip = header(answer.headers(), CONTENT_ENCODING.as_str()).as_deref() == Some("gzip");
     let mut body = answer.into_body();

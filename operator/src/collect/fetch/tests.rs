@@ -53,8 +53,12 @@ async fn got(answer: Option<Vec<u8>>) -> Result<String, Failed> {
 }
 
 fn answer(head: &str, body: &[u8]) -> Option<Vec<u8>> {
+    answer_of("x-tagalong-pod-uid: u\r\n", head, body)
+}
+
+fn answer_of(uid: &str, head: &str, body: &[u8]) -> Option<Vec<u8>> {
     let length = body.len();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{head}\r\n");
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{uid}{head}\r\n");
     Some([head.as_bytes(), body].concat())
 }
 
@@ -68,17 +72,16 @@ fn zipped(text: &[u8]) -> Vec<u8> {
 async fn plain_and_gzip() {
     let line = "a{dataplane=\"kong\",dataplane_namespace=\"default\",dataplane_pod=\"pod\",dataplane_url=\"URL\"} 1\n";
     assert_eq!(got(answer("", b"a 1\n")).await.as_deref(), Ok(line));
-    let zipped = answer(
-        "content-encoding: gzip\r\nx-tagalong-pod-uid: u\r\n",
-        &zipped(b"a 1\n"),
-    );
+    let zipped = answer("content-encoding: gzip\r\n", &zipped(b"a 1\n"));
     assert_eq!(got(zipped).await.as_deref(), Ok(line));
 }
 
 #[tokio::test]
 async fn each_fault_has_its_name() {
-    let other = answer("x-tagalong-pod-uid: v\r\n", b"a 1\n");
+    let other = answer_of("x-tagalong-pod-uid: v\r\n", "", b"a 1\n");
     assert_eq!(got(other).await, Err(Failed::OtherPod("v".into())));
+    let nameless = answer_of("", "", b"a 1\n");
+    assert_eq!(got(nameless).await, Err(Failed::OtherPod(String::new())));
     assert_eq!(
         got(answer("", &[b'a'; 1001])).await,
         Err(Failed::TooLong(1000))
@@ -96,7 +99,9 @@ async fn each_fault_has_its_name() {
     assert_eq!(got(half).await, Err(Failed::Encoding));
     let down = Some(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n".to_vec());
     assert_eq!(got(down).await, Err(Failed::Status(502)));
-    let cut = Some(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\na 1\n".to_vec());
+    let cut = Some(
+        b"HTTP/1.1 200 OK\r\nx-tagalong-pod-uid: u\r\ncontent-length: 100\r\n\r\na 1\n".to_vec(),
+    );
     assert!(matches!(got(cut).await, Err(Failed::CutOff(_))));
     assert_eq!(got(None).await, Err(Failed::Timeout));
 }

@@ -32,14 +32,14 @@ pub async fn start(manners: Vec<Manner>) -> io::Result<Vec<SocketAddr>> {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let manner = manner.clone();
-                tokio::spawn(async move { answer(stream, manner).await });
+                tokio::spawn(async move { answer(stream, &name(at), manner).await });
             }
         });
     }
     Ok(addresses)
 }
 
-async fn answer(mut stream: TcpStream, manner: Manner) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, uid: &str, manner: Manner) -> io::Result<()> {
     let (mut head, mut buffer) = (Vec::new(), [0; 2048]);
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut buffer).await? {
@@ -54,7 +54,7 @@ async fn answer(mut stream: TcpStream, manner: Manner) -> io::Result<()> {
         Manner::Fails => ("500 Internal Server Error", 0, Bytes::new()),
     };
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nX-Tagalong-Pod-Uid: {uid}\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(&body).await
