@@ -136,6 +136,12 @@ impl Collector {
             .map_err(|_elapsed| Unserved::Late)
     }
 
+    /// Of how many pods it is kept how they fared.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.0.fared.lock().len()
+    }
+
     /// For how many collections there is room.
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {

@@ -191,6 +191,7 @@ async fn an_unchanged_world_causes_no_writes(cluster: &Cluster, replica: &Replic
     nothing_since(&before, cluster)
 }
 
+#[allow(clippy::print_stdout, reason = "watching shows that it goes on")]
 async fn nor_at_its_own_pace(cluster: &Cluster, replica: &Replica, watch: Duration) -> Result {
     tokio::time::sleep(SETTLED).await;
     let (before, began) = (writes(cluster)?, asked(cluster)?.len());

@@ -279,6 +279,21 @@ async fn a_pod_that_is_gone_leaves_nothing() {
     );
 }
 
+/// Else the operator would grow with each pod that ever failed.
+#[tokio::test]
+async fn how_a_pod_that_is_gone_fared_is_forgotten() {
+    let (_trigger, drain) = drain::channel();
+    let (other, _) = sidecar("2", "k 1\n", &drain).await;
+    let world = world(vec![pod("1", other)]);
+    let scrape = scraper(world.clone(), Writes::always());
+    let remembered = || scrape.collector.as_ref().map(|(c, _)| c.remembered());
+    body(scrape.clone().answer(request()).await).await;
+    assert_eq!(remembered(), Some(1));
+    world.replace(&objects(Vec::new()));
+    body(scrape.clone().answer(request()).await).await;
+    assert_eq!(remembered(), Some(0));
+}
+
 /// Kong's own collector knows IPv4 only.
 #[tokio::test]
 async fn pods_have_ipv6_addresses_too() {

@@ -76,6 +76,33 @@ async fn plain_and_gzip() {
     assert_eq!(got(zipped).await.as_deref(), Ok(line));
 }
 
+/// The sidecar leaves out at once what nobody wants.
+#[tokio::test]
+async fn only_what_is_wanted_is_asked_for() {
+    for (samples, path) in [
+        (Aggregate::Enriched, "/metrics?samples=enriched"),
+        (Aggregate::All, "/metrics?samples=all"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut target = pod(None).await;
+        target.address = listener.local_addr().expect("an address");
+        let (limits, reading) = (Limits::default(), Semaphore::new(1));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let asked = async {
+            let (mut stream, _) = listener.accept().await.expect("a caller");
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).await.expect("a request");
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        };
+        let fetched = fetch(&target, samples, &limits, &reading, deadline);
+        let (_hung_up, asked) = tokio::join!(fetched, asked);
+        assert!(
+            asked.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
+            "{asked}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn each_fault_has_its_name() {
     let other = answer_of("x-tagalong-pod-uid: v\r\n", "", b"a 1\n");

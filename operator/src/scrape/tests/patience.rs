@@ -82,6 +82,29 @@ async fn a_patient_scraper_keeps_no_impatient_one_waiting() {
     patient.abort();
 }
 
+/// Else a family's type would change from one scrape to the next.
+#[tokio::test]
+async fn who_answers_first_decides_nothing() {
+    let (_trigger, drain) = drain::channel();
+    for last in [0, 1] {
+        let gates = [0, 1].map(|pod| watch::channel(pod != last));
+        let (counter, _) = gated("1", "# TYPE k counter\nk 1\n", gates[0].1.clone(), &drain).await;
+        let (gauge, _) = gated("2", "# TYPE k gauge\nk 2\n", gates[1].1.clone(), &drain).await;
+        let pods = [pod("1", counter), pod("2", gauge)];
+        let opened = async {
+            // Far more than the other one takes; too little of it would let the test pass, never fail.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            gates[last].0.send_replace(true);
+        };
+        let scrape = scraper(world(pods.into()), Writes::always());
+        let (answer, ()) = tokio::join!(scrape.answer(waits("60")), opened);
+        let answer = body(answer).await;
+        assert!(answer.contains("# TYPE k counter\n"), "{answer}");
+        assert!(sample_of(&answer, "pod-1"), "{answer}");
+        assert!(!sample_of(&answer, "pod-2"), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn an_absurd_timeout_is_no_pods_failure() {
     let (_trigger, drain) = drain::channel();
