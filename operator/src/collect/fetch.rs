@@ -194,17 +194,14 @@ async fn fetch_now(
         .send_request(request)
         .await
         .map_err(|error| broken(&error))?;
-    let uid = header(answer.headers(), "x-tagalong-pod-uid");
-    if let Some(other) = uid.clone().filter(|uid| *uid != target.uid) {
-        return Err(Failed::OtherPod(other));
-    }
-    // A sidecar that has no room for another connection does not say which pod it is.
-    if answer.status() != StatusCode::OK {
-        return Err(Failed::Status(answer.status().as_u16()));
-    }
-    // Only manifests have pods without a UID.
-    if uid.is_none() && !target.uid.is_empty() {
-        return Err(Failed::OtherPod(String::new()));
+    let status = answer.status();
+    match header(answer.headers(), "x-tagalong-pod-uid") {
+        Some(other) if other != target.uid => return Err(Failed::OtherPod(other)),
+        // A sidecar that has no room for another connection does not say which pod it is.
+        _ if status != StatusCode::OK => return Err(Failed::Status(status.as_u16())),
+        // Only manifests have pods without a UID.
+        None if !target.uid.is_empty() => return Err(Failed::OtherPod(String::new())),
+        _ => {}
     }
     let gzip = header(answer.headers(), CONTENT_ENCODING.as_str()).as_deref() == Some("gzip");
     let mut body = answer.into_body();
