@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod collect;
 pub mod events;
 pub mod explain;
+pub mod lease;
 pub mod manifests;
 pub mod metrics;
 pub mod offline;

@@ -4,12 +4,12 @@ use crate::args::OperateArgs;
 use crate::collect::announce::Announcer;
 use crate::collect::fetch::Limits;
 use crate::collect::{Aggregate, Collector};
+use crate::lease::Writes;
 use crate::metrics::Metrics;
 use crate::scrape::Scrape;
 use crate::world::World;
 use crate::{cluster, manifests, offline};
 use std::process::ExitCode;
-use tagalong_runtime::lease::Writes;
 use tagalong_runtime::serve::{BindError, Server};
 use tagalong_runtime::{Drain, EndError, Runtime, StartError};
 
@@ -36,7 +36,7 @@ pub enum Failure {
     NoCluster(String),
     /// The lease was lost.
     #[error(transparent)]
-    Lease(#[from] tagalong_runtime::lease::Lost),
+    Lease(#[from] crate::lease::Lost),
     /// Manifests that cannot be read.
     #[error(transparent)]
     Manifests(#[from] manifests::Unreadable),

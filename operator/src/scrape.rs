@@ -1,6 +1,7 @@
 //! `/metrics`: the operator's own, and, of the replica that holds the lease, those of all sidecars.
 
 use crate::collect::{self, Collection, Collector, SHORTEST};
+use crate::lease::Writes;
 use crate::metrics::Metrics;
 use body::{Answer, Pieces};
 use http::header::{
@@ -12,7 +13,6 @@ use std::time::Duration;
 use tagalong_exposition::merge::Format;
 use tagalong_exposition::negotiate::{self, TIMEOUT_HEADER};
 use tagalong_runtime::admin::{OPENMETRICS, only, text};
-use tagalong_runtime::lease::Writes;
 use tagalong_runtime::serve::{Hangup, Limits};
 use tokio::time::Instant;
 

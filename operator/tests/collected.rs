@@ -11,10 +11,10 @@ use support::{Definition, Result, api, apply, cluster, equal, operator_config};
 use tagalong_index::{Object, Settings};
 use tagalong_operator::collect::fetch::Limits;
 use tagalong_operator::collect::{Aggregate, Collector, announce};
+use tagalong_operator::lease::Writes;
 use tagalong_operator::metrics;
 use tagalong_operator::world::World;
 use tagalong_runtime::drain;
-use tagalong_runtime::lease::Writes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T> {

@@ -14,13 +14,13 @@ use support::{
 use tagalong_cluster::Namespace;
 use tagalong_crds as crds;
 use tagalong_index::Settings;
+use tagalong_operator::lease::Writes;
 use tagalong_operator::metrics;
 use tagalong_operator::reconcile::diff::{Wanted, due};
 use tagalong_operator::reconcile::wanted::wanted;
 use tagalong_operator::reconcile::write::{Writer, Written};
 use tagalong_operator::watches::Sink;
 use tagalong_operator::world::{CaConfigMaps, State, World};
-use tagalong_runtime::lease::Writes;
 
 const PLUGIN: &str = "x-metrics-prometheus";
 const READ: [(&str, &str, &str); 1] = [(KONG, "ControlPlane", "cp")];

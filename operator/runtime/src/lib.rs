@@ -1,4 +1,4 @@
-//! What operator and webhook share: admin server, readiness, drain, TLS reload, lease.
+//! What operator and webhook share: admin server, readiness, drain, TLS reload.
 //!
 //! Shaped after linkerd's kubert, which cannot be a dependency (it pins another kube). Each module
 //! is one small part and can be used without the others; [`Runtime`] ties together what every one
@@ -8,12 +8,10 @@
 //!   Runtime::start ── logging ── signals ──▶ Drain ──▶ every server and task, and back: one that panicked
 //!        └── admin server: /healthz, /readyz (all Readiness handles set), /metrics
 //!   serve::Server ── limits, timeouts ── Tls ── certificates read again when they change
-//!   lease::Lease ──▶ lease::Writes: may this process write, and until when
 //! ```
 
 pub mod admin;
 pub mod drain;
-pub mod lease;
 pub mod logging;
 pub mod readiness;
 pub mod serve;

@@ -3,12 +3,12 @@
 use crate::certificates::Serving;
 use crate::certificates::authority::{Authority, Leaf, Lifetimes};
 use crate::certificates::secret::{Content, Found, Kept};
+use crate::lease::Writes;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use std::sync::Arc;
 use std::time::Duration;
 use tagalong_runtime::Drain;
-use tagalong_runtime::lease::Writes;
 use tagalong_runtime::tls;
 use tokio::sync::watch;
 

@@ -1,10 +1,10 @@
 //! Secrets as places to keep things: read, written only if nobody wrote in between.
 
+use crate::lease::Writes;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ObjectMeta, PostParams};
 use std::collections::BTreeMap;
-use tagalong_runtime::lease::Writes;
 
 /// What a Secret holds, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

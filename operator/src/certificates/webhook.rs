@@ -2,6 +2,7 @@
 //! wrong one, no marked DataPlane could be changed any more.
 
 use crate::certificates::Bundle;
+use crate::lease::Writes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -9,7 +10,6 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tagalong_runtime::Drain;
-use tagalong_runtime::lease::Writes;
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_secs(10);

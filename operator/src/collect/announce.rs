@@ -2,11 +2,11 @@
 
 use crate::collect::fetch::{Failed, Target};
 use crate::events::Events;
+use crate::lease::Writes;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
 use tagalong_index::Key;
 use tagalong_runtime::Drain;
-use tagalong_runtime::lease::Writes;
 use tokio::sync::mpsc;
 
 /// How many wait to be told. When a whole zone is gone, Events about the first pods say enough; the metrics tell

@@ -1,6 +1,7 @@
 //! Tells people: the status of extensions where it has room, and Events, each thing once.
 
 use crate::events::Events;
+use crate::lease::Writes;
 use crate::metrics::{self, Kind, Reason};
 use crate::reconcile::held::Pause;
 use crate::reconcile::observed::Observe as _;
@@ -19,7 +20,6 @@ use tagalong_crds::{
     DataPlaneMetricsExtension, GATEWAY_OPERATOR, Kind as _, MetricsExtensionStatus,
 };
 use tagalong_index::{Key, Plan};
-use tagalong_runtime::lease::Writes;
 use tokio::time::Instant;
 
 /// A note of an Event may hold 1 kB (`validateV1EventSeries` and its neighbours in Kubernetes).

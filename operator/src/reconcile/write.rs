@@ -1,5 +1,6 @@
 //! Carries out what is due.
 
+use crate::lease::Writes;
 use crate::metrics::{self, Kind};
 use crate::reconcile::diff::{Action, Patched};
 use crate::reconcile::observed::{CA_CONFIG_MAP, CA_KEY, EXTENSION, Observe};
@@ -17,7 +18,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tagalong_crds as crds;
 use tagalong_index::{Key, MANAGED_BY, MANAGED_BY_LABEL, PROMETHEUS};
-use tagalong_runtime::lease::Writes;
 
 /// Writes under way at once.
 const AT_ONCE: usize = 16;
@@ -281,9 +281,7 @@ enum Failed {
     Other(String),
 }
 
-fn checked<T>(
-    answer: Result<kube::Result<T>, tagalong_runtime::lease::NotLeader>,
-) -> Result<T, Failed> {
+fn checked<T>(answer: Result<kube::Result<T>, crate::lease::NotLeader>) -> Result<T, Failed> {
     match answer {
         Ok(Ok(object)) => Ok(object),
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Conflict),

@@ -329,8 +329,8 @@ async fn openmetrics_and_text_come_of_one_fan_out() {
 async fn who_does_not_hold_the_lease_answers_for_itself_only() {
     let (_trigger, drain) = drain::channel();
     let (good, asked) = sidecar("1", "k 1\n", &drain).await;
-    let store = tagalong_runtime::lease::Settings::new("nobody");
-    let (_lease, writes) = tagalong_runtime::lease::Lease::new(Never, store);
+    let store = crate::lease::Settings::new("nobody");
+    let (_lease, writes) = crate::lease::Lease::new(Never, store);
     let answer = body(
         scraper(world(vec![pod("1", good)]), writes)
             .answer(request())
@@ -346,7 +346,7 @@ async fn who_does_not_hold_the_lease_answers_for_itself_only() {
 
 struct Never;
 
-impl tagalong_runtime::lease::Store for Never {
+impl crate::lease::Store for Never {
     async fn get(&self) -> Result<Option<k8s_openapi::api::coordination::v1::Lease>, String> {
         std::future::pending().await
     }
@@ -354,7 +354,7 @@ impl tagalong_runtime::lease::Store for Never {
     async fn put(
         &self,
         _lease: k8s_openapi::api::coordination::v1::Lease,
-    ) -> Result<k8s_openapi::api::coordination::v1::Lease, tagalong_runtime::lease::PutError> {
+    ) -> Result<k8s_openapi::api::coordination::v1::Lease, crate::lease::PutError> {
         std::future::pending().await
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
-use crate::drain;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use tagalong_runtime::drain;
 
 /// A lease in memory that can be out of reach.
 #[derive(Clone, Default)]

@@ -12,11 +12,11 @@ mod writes;
 pub use store::{KubeStore, PutError, Store};
 pub use writes::{NotLeader, Writes};
 
-use crate::drain::Drain;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use std::time::Duration;
+use tagalong_runtime::Drain;
 use tokio::time::Instant;
 
 /// How a lease is claimed.
