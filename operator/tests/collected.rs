@@ -5,7 +5,6 @@ mod support;
 use kube::Client;
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::time::Duration;
 use support::{Definition, Result, api, apply, cluster, equal, operator_config};
 use tagalong_index::{Object, Settings};
@@ -14,6 +13,7 @@ use tagalong_operator::collect::{Aggregate, Collector, announce};
 use tagalong_operator::lease::Writes;
 use tagalong_operator::metrics;
 use tagalong_operator::world::World;
+use tagalong_ports::Reserved;
 use tagalong_runtime::drain;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -26,8 +26,9 @@ async fn one_event_however_often_it_is_tried() -> Result {
     let cluster = cluster(Definition::Ours).await?;
     let namespace = cluster.namespace("collected").await?;
     let (client, name) = (namespace.client(), namespace.name());
-    // Nobody listens there any more.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    // Nobody listens there yet.
+    let reserved = Reserved::new()?;
+    let port = reserved.port();
     let pod = apply(
         &client,
         json!({

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::sidecar::{Sidecar, pod, token, trust};
 use support::{HOME, Result, extension, gateway, operator, route, service};
-use tagalong_bench::process::free;
 use tagalong_bench::{Figure, Good};
 use tagalong_cluster::process::{Ground, Process};
 use tagalong_cluster::{Cluster, Namespace};
+use tagalong_ports::Reserved;
 use tokio::time::Instant;
 
 /// How many of them wait for a change.
@@ -158,7 +158,8 @@ async fn weigh(
     trust: &Arc<String>,
     tokens: &[String],
 ) -> Result {
-    let (logs, push) = (tempfile::tempdir()?, free()?);
+    let (logs, port) = (tempfile::tempdir()?, Reserved::new()?);
+    let push = port.address();
     let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-operator"));
     command
         .env("KUBECONFIG", cluster.kubeconfig())
@@ -166,7 +167,7 @@ async fn weigh(
         .args(["--push-address", &push.to_string()])
         .args(["--metrics-address", "127.0.0.1:0"])
         .args(["--admin-address", "127.0.0.1:0"]);
-    let operator = Process::start("operator", command, logs.path())?;
+    let operator = Process::start("operator", command, logs.path())?.keeping([port]);
     let first = namespace.until("the operator's first stream", || async {
         Ok(open(push, trust, &tokens[..1]).await?)
     });

@@ -5,7 +5,7 @@ mod support;
 #[path = "support/webhook.rs"]
 mod webhook;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -17,6 +17,7 @@ use support::{settings, sidecar};
 use tagalong_cluster::crds::CrdSet;
 use tagalong_cluster::process::Process;
 use tagalong_cluster::{Cluster, Namespace, Seen, programs};
+use tagalong_ports::Reserved;
 use tokio::net::TcpStream;
 use webhook::{Webhook, call};
 
@@ -128,28 +129,29 @@ async fn install_definitions(cluster: &Cluster) -> Tried<()> {
 
 async fn start_operator(
     cluster: &Cluster,
-    metrics: SocketAddr,
+    metrics: Reserved,
     logs: &std::path::Path,
 ) -> Tried<Process> {
     let binaries =
         tokio::task::spawn_blocking(|| programs::build(&["tagalong-operator"])).await??;
     let mut command = cluster.ground().command(binaries.join("tagalong-operator"));
     command
-        .arg(format!("--metrics-address={metrics}"))
+        .arg(format!("--metrics-address={}", metrics.address()))
         .args(["--admin-address=127.0.0.1:0", "--push-address=127.0.0.1:0"])
         .arg("--missed-after=2")
         .env("KUBECONFIG", cluster.inside_kubeconfig());
-    Ok(Process::start("operator", command, logs)?)
+    Ok(Process::start("operator", command, logs)?.keeping([metrics]))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_without_a_sidecar_are_told_of_and_their_dataplane_is_brought_through() -> Tried<()> {
     let cluster = Cluster::shared().await?;
     install_definitions(cluster).await?;
+    let metrics = cluster.reserve()?;
     let ground = Ground {
         client: cluster.client()?,
         namespace: cluster.namespace("missed").await?,
-        metrics: TcpListener::bind("127.0.0.1:0")?.local_addr()?,
+        metrics: metrics.address(),
     };
     let (beta, alpha) = (format!("{KONG}/v1beta1"), format!("{KONG}/v1alpha1"));
     let kong = |kind: &str, spec: Value| {
@@ -190,7 +192,7 @@ async fn pods_without_a_sidecar_are_told_of_and_their_dataplane_is_brought_throu
 
     // Marked, with nobody there to inject: it says so by condition, gauge and Event.
     let logs = tempfile::tempdir()?;
-    let operator = start_operator(cluster, ground.metrics, logs.path()).await?;
+    let operator = start_operator(cluster, metrics, logs.path()).await?;
     let told = ground
         .namespace
         .until("the missed pod to be told of", || async {

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use support::{object, settings};
 use tagalong_cluster::pki::Authority;
 use tagalong_cluster::process::{Ground, Process};
 use tagalong_cluster::{PATIENCE, until};
+use tagalong_ports::Reserved;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -33,11 +33,9 @@ struct Server {
 
 impl Server {
     async fn start(directory: &Path) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let (port, admin) = match (free(), free()) {
-            (Ok(port), Ok(admin)) => (port.port(), admin.port()),
-            other => panic!("no free ports: {other:?}"),
-        };
+        let ports = [Reserved::new(), Reserved::new()]
+            .map(|port| port.unwrap_or_else(|error| panic!("no port: {error}")));
+        let [port, admin] = ports.each_ref().map(Reserved::port);
         let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-webhook"));
         command
             .arg(format!("--listen=127.0.0.1:{port}"))
@@ -48,7 +46,9 @@ impl Server {
             .arg("--native-sidecars=always");
         let process = Process::start("webhook", command, directory);
         Self {
-            process: process.unwrap_or_else(|error| panic!("{error}")),
+            process: process
+                .unwrap_or_else(|error| panic!("{error}"))
+                .keeping(ports),
             port,
             admin,
         }

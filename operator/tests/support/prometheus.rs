@@ -8,6 +8,7 @@ use std::time::Duration;
 use tagalong_cluster::binaries::{Tool, ensured};
 use tagalong_cluster::process::{Ground, Process};
 use tagalong_cluster::until;
+use tagalong_ports::Reserved;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -19,13 +20,10 @@ pub struct Server {
     pub process: Process,
 }
 
-fn free() -> Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
-}
-
 /// The operator, on these manifests.
 pub async fn operator(manifests: &Path, logs: &Path) -> Result<Server> {
-    let address = free()?;
+    let port = Reserved::new()?;
+    let address = port.address();
     let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-operator"));
     command
         .arg("--manifests")
@@ -33,7 +31,7 @@ pub async fn operator(manifests: &Path, logs: &Path) -> Result<Server> {
         .args(["--metrics-address", &address.to_string()])
         .args(["--push-address", "127.0.0.1:0"])
         .args(["--admin-address", "127.0.0.1:0"]);
-    let process = Process::start("operator", command, logs)?;
+    let process = Process::start("operator", command, logs)?.keeping([port]);
     let server = Server { address, process };
     server.answers("/metrics").await?;
     Ok(server)
@@ -41,7 +39,8 @@ pub async fn operator(manifests: &Path, logs: &Path) -> Result<Server> {
 
 /// A Prometheus with this configuration.
 pub async fn prometheus(configuration: &str, directory: &Path) -> Result<Server> {
-    let (address, file) = (free()?, directory.join("prometheus.yml"));
+    let (port, file) = (Reserved::new()?, directory.join("prometheus.yml"));
+    let address = port.address();
     std::fs::write(&file, configuration)?;
     let mut command = Ground::Host.command(ensured(Tool::Prometheus).await?);
     command
@@ -52,7 +51,7 @@ pub async fn prometheus(configuration: &str, directory: &Path) -> Result<Server>
         ))
         .arg(format!("--web.listen-address={address}"))
         .arg("--log.level=debug");
-    let process = Process::start("prometheus", command, directory)?;
+    let process = Process::start("prometheus", command, directory)?.keeping([port]);
     let server = Server { address, process };
     server.answers("/-/ready").await?;
     Ok(server)

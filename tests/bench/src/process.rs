@@ -1,9 +1,11 @@
 //! The processes that are measured.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command};
 use std::time::Duration;
+
+use tagalong_ports::Reserved;
 
 /// A child that serves; it ends with this value.
 #[derive(Debug)]
@@ -11,14 +13,7 @@ pub struct Process {
     child: Child,
     /// Where it serves.
     pub address: SocketAddr,
-}
-
-/// An address on loopback that is free when asked for: that somebody else takes it meanwhile shows as a child that ends.
-///
-/// # Errors
-/// There is none.
-pub fn free() -> io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
+    _port: Option<Reserved>,
 }
 
 /// The program that was built beside this binary.
@@ -33,18 +28,27 @@ impl Process {
     /// A child that serves, or is about to, at `address`.
     #[must_use]
     pub fn new(child: Child, address: SocketAddr) -> Self {
-        Self { child, address }
+        Self {
+            child,
+            address,
+            _port: None,
+        }
     }
 
-    /// Starts a program, and waits until it listens at `address`.
+    /// Starts a program, and waits until it listens at the port, which it was told.
     ///
     /// # Errors
     /// It cannot be started, ends, or does not listen.
-    pub fn start(mut command: Command, address: SocketAddr) -> io::Result<Self> {
+    pub fn start(mut command: Command, port: Reserved) -> io::Result<Self> {
         let child = command.spawn().map_err(|error| {
             io::Error::other(format!("{}: {error}", command.get_program().display()))
         })?;
-        let mut process = Self::new(child, address);
+        let address = port.address();
+        let mut process = Self {
+            child,
+            address,
+            _port: Some(port),
+        };
         for _ in 0..1000 {
             if let Some(status) = process.child.try_wait()? {
                 return Err(io::Error::other(format!("the child ended: {status}")));

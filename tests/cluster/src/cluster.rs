@@ -12,15 +12,15 @@ use std::process::Command;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use tagalong_ports::Reserved;
 use tokio::sync::OnceCell;
 
 use crate::binaries::{Tool, ensured};
 use crate::control_plane::{self, Authorities, Layout};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, at};
 use crate::leftovers;
 use crate::namespace::Namespace;
 use crate::node::{self, Node};
-use crate::ports;
 use crate::process::{Ground, Process, Reaper};
 use crate::wait::{PATIENCE, until};
 
@@ -217,6 +217,17 @@ impl Cluster {
         crate::blocking(move || run(&what, command, &stdin)).await
     }
 
+    /// A port of 127.0.0.1 on the cluster's [`Cluster::ground`], for a process that must be told one.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn reserve(&self) -> Result<Reserved> {
+        let node = self.own.as_ref().and_then(|own| own.node.as_ref());
+        node.map_or_else(Reserved::new, Node::reserve)
+            .map_err(at("a port of 127.0.0.1"))
+    }
+
     /// Runs a process for as long as the cluster lives, with its log beside the others.
     pub fn adopt(&self, process: Process) {
         if let Some(own) = &self.own {
@@ -344,18 +355,24 @@ impl Own {
             .then(|| Node::prepare(&directory, &mut reaper))
             .transpose()?;
         let layout = match &node {
-            None => Layout {
-                ground: Ground::Host,
-                directory,
-                ports: ports::free()?,
-                bind: "127.0.0.1",
-                advertise: NOBODY,
-            },
+            None => {
+                let reserve = || Reserved::new().map_err(at("a port of 127.0.0.1"));
+                let reserved = [reserve()?, reserve()?, reserve()?];
+                Layout {
+                    ground: Ground::Host,
+                    directory,
+                    ports: reserved.each_ref().map(Reserved::port),
+                    _reserved: reserved.into(),
+                    bind: "127.0.0.1",
+                    advertise: NOBODY,
+                }
+            }
             Some(node) => Layout {
                 ground: node.ground(),
                 directory,
                 // In a network of our own every port is free.
-                ports: [2379, 2380, node::API_PORT, 10257, 10259],
+                ports: [2379, 2380, node::API_PORT],
+                _reserved: Vec::new(),
                 bind: "0.0.0.0",
                 advertise: node::ADDRESS_TEXT,
             },

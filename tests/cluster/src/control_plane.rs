@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tagalong_ports::Reserved;
+
 use crate::binaries::{Tool, ensure};
 use crate::error::{Result, at};
 use crate::kubeconfig::write_kubeconfig;
@@ -21,8 +23,10 @@ pub(crate) const SERVICE_ACCOUNTS: &str = "service-accounts";
 pub(crate) struct Layout {
     pub ground: Ground,
     pub directory: PathBuf,
-    /// etcd clients, etcd peers, API server, controller manager, scheduler.
-    pub ports: [u16; 5],
+    /// etcd clients, etcd peers, API server. The others need none: nobody asks them.
+    pub ports: [u16; 3],
+    /// Those of them that others could take.
+    pub _reserved: Vec<Reserved>,
     /// What the API server listens on, and what it says of itself. The second must not be a loopback
     /// address; without a node nobody uses it.
     pub bind: &'static str,
@@ -170,7 +174,7 @@ pub(crate) fn start_controllers(
             Tool::KubeControllerManager,
             &controller_manager(layout, &manager),
         )?,
-        layout.start(Tool::KubeScheduler, &kube_scheduler(layout, &scheduler))?,
+        layout.start(Tool::KubeScheduler, &component(&scheduler))?,
     ])
 }
 
@@ -265,7 +269,7 @@ fn api_server(layout: &Layout) -> Vec<String> {
 }
 
 fn controller_manager(layout: &Layout, kubeconfig: &Path) -> Vec<String> {
-    let mut arguments = component(layout.ports[3], kubeconfig);
+    let mut arguments = component(kubeconfig);
     arguments.extend(flags(&[
         ("use-service-account-credentials", "true".into()),
         ("root-ca-file", layout.file("ca.crt")),
@@ -295,18 +299,12 @@ fn controller_manager(layout: &Layout, kubeconfig: &Path) -> Vec<String> {
     arguments
 }
 
-fn kube_scheduler(layout: &Layout, kubeconfig: &Path) -> Vec<String> {
-    component(layout.ports[4], kubeconfig)
-}
-
-fn component(port: u16, kubeconfig: &Path) -> Vec<String> {
-    let kubeconfig = kubeconfig.display().to_string();
+/// What a controller manager and a scheduler have in common.
+fn component(kubeconfig: &Path) -> Vec<String> {
     flags(&[
-        ("kubeconfig", kubeconfig.clone()),
-        ("authentication-kubeconfig", kubeconfig.clone()),
-        ("authorization-kubeconfig", kubeconfig),
-        ("bind-address", "127.0.0.1".into()),
-        ("secure-port", port.to_string()),
+        ("kubeconfig", kubeconfig.display().to_string()),
+        // Not served at all.
+        ("secure-port", "0".into()),
         ("leader-elect", "false".into()),
     ])
 }

@@ -25,7 +25,6 @@ mod load_balancer;
 mod monitoring;
 mod namespace;
 mod node;
-mod ports;
 mod tokens;
 mod wait;
 

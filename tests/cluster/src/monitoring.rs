@@ -11,8 +11,7 @@ use crate::cluster::Cluster;
 use crate::control_plane::flags;
 use crate::error::{Error, Result, at};
 use crate::pki::Authority;
-use crate::ports;
-use crate::process::{Ground, Process};
+use crate::process::Process;
 
 /// The namespace of the Service that stands for the adapter.
 const NAMESPACE: &str = "kube-system";
@@ -38,7 +37,8 @@ impl Cluster {
         let inside = self.inside_kubeconfig().display().to_string();
         let path = directory.join("prometheus.yml");
         std::fs::write(&path, configuration.replace("KUBECONFIG", &inside)).map_err(at(&path))?;
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port(9090)?));
+        let port = self.reserve()?;
+        let address = port.address();
         let mut command = self.ground().command(ensured(Tool::Prometheus).await?);
         command.args(flags(&[
             ("config.file", path.display().to_string()),
@@ -48,7 +48,7 @@ impl Cluster {
             ),
             ("web.listen-address", address.to_string()),
         ]));
-        self.adopt(Process::start("prometheus", command, directory)?);
+        self.adopt(Process::start("prometheus", command, directory)?.keeping([port]));
         Ok(Prometheus { address })
     }
 
@@ -66,7 +66,7 @@ impl Cluster {
         authority
             .server(&[&format!("{ADAPTER}.{NAMESPACE}.svc")])?
             .write(directory, "adapter")?;
-        let port = self.port(6444)?;
+        let port = self.reserve()?;
         let file = |name: &str| directory.join(name).display().to_string();
         let kubeconfig = self.inside_kubeconfig().display().to_string();
         let mut command = self
@@ -76,7 +76,7 @@ impl Cluster {
             ("prometheus-url", format!("http://{}", prometheus.address)),
             ("config", file("adapter.yml")),
             ("bind-address", "127.0.0.1".into()),
-            ("secure-port", port.to_string()),
+            ("secure-port", port.port().to_string()),
             ("tls-cert-file", file("adapter.crt")),
             ("tls-private-key-file", file("adapter.key")),
             ("lister-kubeconfig", kubeconfig.clone()),
@@ -86,10 +86,10 @@ impl Cluster {
             ("metrics-relist-interval", "2s".into()),
             ("metrics-max-age", "1m".into()),
         ]));
-        self.adopt(Process::start(ADAPTER, command, directory)?);
         let ca = BASE64.encode(authority.certificate());
-        self.kubectl(&["apply", "-f", "-"], &registration(port, &ca))
-            .await?;
+        let registration = registration(port.port(), &ca);
+        self.adopt(Process::start(ADAPTER, command, directory)?.keeping([port]));
+        self.kubectl(&["apply", "-f", "-"], &registration).await?;
         Ok(())
     }
 
@@ -97,14 +97,6 @@ impl Cluster {
         self.directory().ok_or_else(|| {
             Error::Unsupported("this cluster is not ours: start it there yourself".to_owned())
         })
-    }
-
-    /// The usual port in a network of our own, any free one on the host.
-    fn port(&self, usual: u16) -> Result<u16> {
-        match self.ground() {
-            Ground::Inside(_) => Ok(usual),
-            Ground::Host => Ok(ports::free::<1>()?[0]),
-        }
     }
 }
 

@@ -15,6 +15,8 @@ mod tunnel;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
+use tagalong_ports::Reserved;
+
 use crate::binaries::{Tool, ensure};
 use crate::control_plane::{Authorities, Layout};
 use crate::error::Result;
@@ -98,6 +100,11 @@ impl Node {
     /// Listens inside.
     pub fn listen(&self, address: SocketAddr) -> std::io::Result<TcpListener> {
         tunnel::listen(self.namespaces.holder(), address)
+    }
+
+    /// Keeps a port of 127.0.0.1 inside.
+    pub fn reserve(&self) -> std::io::Result<Reserved> {
+        tunnel::reserve(self.namespaces.holder())
     }
 }
 

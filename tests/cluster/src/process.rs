@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use rustix::process::{Pid, Signal, kill_process};
+use tagalong_ports::Reserved;
+use tokio::time::Instant;
 
 pub(crate) use reaper::Reaper;
 
@@ -64,6 +64,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// Ports that it was told to listen on.
+    reserved: Vec<Reserved>,
 }
 
 impl Process {
@@ -87,7 +89,15 @@ impl Process {
             name: name.to_owned(),
             child,
             log,
+            reserved: Vec::new(),
         })
+    }
+
+    /// The same, which keeps the ports that it was told to listen on for as long as it runs.
+    #[must_use]
+    pub fn keeping(mut self, ports: impl IntoIterator<Item = Reserved>) -> Self {
+        self.reserved.extend(ports);
+        self
     }
 
     /// The name it was started with.

@@ -1,10 +1,12 @@
 //! Processes that are measured: where they run, what they have used, and that they end.
 
 use std::io::{self, BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use tagalong_ports::Reserved;
 
 /// The core of what is measured; see [`pin_self`] for the other.
 const MEASURED: &str = "1";
@@ -31,6 +33,7 @@ pub fn pin_self() -> io::Result<()> {
 /// A child; it ends with this value.
 pub struct Process {
     child: Child,
+    port: Option<Reserved>,
 }
 
 impl Process {
@@ -43,7 +46,7 @@ impl Process {
             let program = command.get_args().nth(2).unwrap_or_default();
             io::Error::other(format!("{}: {error}", program.to_string_lossy()))
         })?;
-        Ok(Self { child })
+        Ok(Self { child, port: None })
     }
 
     /// Starts one that prints where it listens, and ends when its standard input does.
@@ -65,9 +68,10 @@ impl Process {
     /// # Errors
     /// It does not start, or ends.
     pub fn listening(command: &mut Command, flag: &str) -> io::Result<(Self, SocketAddr)> {
-        // Free when asked; that somebody else takes it meanwhile shows as a child that ends.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let port = Reserved::new()?;
+        let address = port.address();
         let mut process = Self::start(command.arg(flag).arg(address.to_string()))?;
+        process.port = Some(port);
         for _ in 0..1000 {
             process.check()?;
             if TcpStream::connect(address).is_ok() {

@@ -5,7 +5,6 @@
     reason = "each test binary uses a part, and a test may fail loudly"
 )]
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use http::{Method, Request};
@@ -16,12 +15,13 @@ use serde_json::{Value, json};
 use tagalong_cluster::pki::Authority;
 use tagalong_cluster::process::Process;
 use tagalong_cluster::{Cluster, Namespace, PATIENCE, until};
+use tagalong_ports::Reserved;
 use tagalong_webhook::Settings;
 use tempfile::TempDir;
 
 /// The webhook's process and its configuration in the cluster. Both are gone when it is dropped.
 pub struct Webhook {
-    pub port: u16,
+    pub port: Reserved,
     name: String,
     settings: Settings,
     directory: TempDir,
@@ -42,9 +42,8 @@ impl Webhook {
             .server(&["127.0.0.1"])
             .and_then(|issued| issued.write(directory.path(), "tls"))
             .expect("a certificate");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let mut webhook = Self {
-            port: free.expect("a free port").port(),
+            port: cluster.reserve().expect("a port"),
             name: format!("tagalong-{}", namespace.name()),
             settings,
             directory,
@@ -67,7 +66,7 @@ impl Webhook {
             .ground()
             .command(env!("CARGO_BIN_EXE_tagalong-webhook"));
         command
-            .arg(format!("--listen=127.0.0.1:{}", self.port))
+            .arg(format!("--listen={}", self.port.address()))
             .arg(format!("--tls-dir={}", self.directory.path().display()))
             .arg(format!("--sidecar-image={}", self.settings.image))
             .arg(format!("--labels-url={}", self.settings.labels_url))
@@ -120,7 +119,7 @@ impl Webhook {
         let webhooks = configuration["webhooks"].as_array_mut().expect("webhooks");
         for webhook in webhooks {
             webhook["clientConfig"] = json!({
-                "url": format!("https://127.0.0.1:{}/mutate", self.port),
+                "url": format!("https://{}/mutate", self.port.address()),
                 "caBundle": base64(ca),
             });
             webhook["namespaceSelector"] =

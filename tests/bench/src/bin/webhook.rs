@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tagalong_bench::{Figure, Good, median};
+use tagalong_ports::Reserved;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, sleep};
 use tokio_rustls::TlsConnector;
@@ -161,6 +162,7 @@ fn review() -> Bytes {
 /// The process that is measured. Killed when dropped.
 struct Webhook {
     child: Child,
+    _port: Reserved,
     address: SocketAddr,
     connector: TlsConnector,
 }
@@ -186,7 +188,8 @@ impl Webhook {
                 .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
 
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let port = Reserved::new()?;
+        let address = port.address();
         let program = std::env::current_exe()?.with_file_name("tagalong-webhook");
         let child = Command::new(&program)
             .arg(format!("--listen={address}"))
@@ -204,6 +207,7 @@ impl Webhook {
             })?;
         let webhook = Self {
             child,
+            _port: port,
             address,
             connector: TlsConnector::from(Arc::new(config)),
         };

@@ -8,6 +8,7 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tagalong_ports::Reserved;
 use tokio::io::copy_bidirectional;
 use tokio::sync::oneshot;
 
@@ -23,6 +24,11 @@ pub(super) fn connect(holder: u32, address: SocketAddr) -> IoResult<TcpStream> {
 /// Listens as a process inside would.
 pub(super) fn listen(holder: u32, address: SocketAddr) -> IoResult<TcpListener> {
     inside(holder, move || TcpListener::bind(address))
+}
+
+/// Keeps a port of 127.0.0.1 inside.
+pub(super) fn reserve(holder: u32) -> IoResult<Reserved> {
+    inside(holder, Reserved::new)
 }
 
 /// Runs `open` on a thread that enters the namespace and then ends: no thread of a pool may stay there.

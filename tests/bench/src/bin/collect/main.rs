@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pods::Manner;
-use tagalong_bench::process::{Process, beside, free};
+use tagalong_bench::process::{Process, beside};
 use tagalong_bench::{Figure, Good, median};
 use tagalong_kong::captures;
+use tagalong_ports::Reserved;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -45,15 +46,15 @@ async fn main() -> io::Result<ExitCode> {
 fn operator(pods: &[SocketAddr], directory: &tempfile::TempDir) -> io::Result<Process> {
     let manifests = pods::manifests(pods).to_string();
     std::fs::write(directory.path().join("pods.json"), manifests)?;
-    let (address, mut command) = (free()?, beside("tagalong-operator")?);
+    let (port, mut command) = (Reserved::new()?, beside("tagalong-operator")?);
     command
         .arg("--manifests")
         .arg(directory.path())
-        .args(["--metrics-address", &address.to_string()])
+        .args(["--metrics-address", &port.address().to_string()])
         .args(["--push-address", "127.0.0.1:0"])
         .args(["--admin-address", "127.0.0.1:0"])
         .env("TAGALONG_LOG", "error");
-    Process::start(command, address)
+    Process::start(command, port)
 }
 
 async fn speed() -> io::Result<bool> {
