@@ -16,63 +16,63 @@ const VERSION: &str = concat!(
     ")"
 );
 
-/// Tells sidecars which Kong service is which Kubernetes Service, and looks after plugins and marks.
+/// Pushes to each sidecar which Kong service is which Kubernetes Service, manages plugins and injection labels, and serves the
+/// samples of all pods.
 #[derive(Debug, Parser)]
 #[command(name = "tagalong-operator", version = VERSION)]
 pub struct Cli {
-    /// What to do; without it, operate.
+    /// A question or task to do once. Without one, run as the operator.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// How to operate.
+    /// Flags of the running operator.
     #[command(flatten)]
     pub operate: OperateArgs,
 }
 
-/// What is done once.
+/// Questions and tasks that are done once.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say what a name maps to, and why, or why not.
+    /// Explain which Service a Kong name stands for, and why, or why it stands for none.
     Explain {
-        /// The name of a Kong service or upstream, or `service/NAME` or `service/NAMESPACE/NAME`.
+        /// Name of a Kong service or upstream; or a Kubernetes Service as `service/NAME` or `service/NAMESPACE/NAME`.
         what: String,
     },
-    /// Print the SNAPSHOT message that the sidecars of a DataPlane get.
+    /// Print the label table of a DataPlane, as the SNAPSHOT message that its sidecars receive.
     Table {
-        /// `NAMESPACE/DATAPLANE`.
+        /// The DataPlane, as `NAMESPACE/NAME`.
         dataplane: String,
     },
-    /// Wait until each URL answers 200; fail after a minute.
+    /// Wait until every URL answers 200, or fail after a minute.
     Ready {
-        /// Plain `http://HOST[:PORT]/PATH`.
+        /// URLs of the form `http://HOST[:PORT]/PATH`.
         #[arg(required = true)]
         urls: Vec<http::Uri>,
     },
-    /// Take back what tagalong has put into the cluster's objects, the webhook's configuration, and
-    /// tagalong's Secrets and Lease.
+    /// Restore every object that tagalong changed, and delete the webhook's configuration and tagalong's Secrets and Lease.
     Uninstall {
-        /// The Deployment of the operators, which are stopped first, lest they put it back.
+        /// Deployment of the operator in its namespace. It is scaled to 0 first, so that it does not redo the changes.
         #[arg(long, env = "TAGALONG_DEPLOYMENT")]
         deployment: Option<String>,
     },
 }
 
-/// How to operate.
+/// Flags of the running operator.
 #[derive(Clone, Debug, Args)]
 pub struct OperateArgs {
-    /// What all servers have.
+    /// Flags that every server has.
     #[command(flatten)]
     pub runtime: RuntimeArgs,
 
-    /// Read the YAML files of this directory instead of a cluster. Labels are pushed on loopback only then.
+    /// Read the YAML files in this directory instead of a cluster. The label push then listens on loopback only.
     #[arg(long, env = "TAGALONG_MANIFESTS", global = true)]
     pub manifests: Option<PathBuf>,
 
-    /// Where `/metrics` answers.
+    /// Address to serve `/metrics` on.
     #[arg(long, env = "TAGALONG_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
     pub metrics_address: SocketAddr,
 
-    /// Which samples of sidecars `/metrics` brings.
+    /// Which of the sidecars' samples `/metrics` serves.
     #[arg(
         long,
         env = "TAGALONG_AGGREGATE",
@@ -81,24 +81,24 @@ pub struct OperateArgs {
     )]
     pub aggregate: Aggregate,
 
-    /// Where sidecars get their labels.
+    /// Address to push labels to sidecars on.
     #[arg(long, env = "TAGALONG_PUSH_ADDRESS", default_value = "0.0.0.0:8443")]
     pub push_address: SocketAddr,
 
-    /// Labels open at once.
+    /// Maximum number of concurrent label streams.
     #[arg(long, env = "TAGALONG_PUSH_CONNECTIONS", default_value_t = 20_000)]
     pub push_connections: usize,
 
-    /// The operator's own namespace.
+    /// Namespace of the operator.
     #[arg(long, env = "TAGALONG_NAMESPACE", default_value = "tagalong-system")]
     pub namespace: String,
 
-    /// Who this replica is; the pod's name.
+    /// Identity of this replica (the pod's name).
     #[arg(long, env = "TAGALONG_POD_NAME", default_value = "tagalong-operator")]
     pub pod_name: String,
 
-    /// Labels of the operator's own pods: where a NetworkPolicy isolates a DataPlane's pods, pods of the operator's
-    /// namespace with these labels are admitted to the sidecar's port.
+    /// Labels of the operator's pods. Where a NetworkPolicy isolates a DataPlane's pods, pods in the operator's namespace
+    /// with these labels are allowed to reach the sidecar's port.
     #[arg(
         long,
         env = "TAGALONG_OWN_POD_LABELS",
@@ -108,7 +108,7 @@ pub struct OperateArgs {
     )]
     pub own_pod_labels: Labels,
 
-    /// Who else is admitted there, such as Prometheus: a JSON list of what a NetworkPolicy has under `from`.
+    /// Other peers allowed to reach the sidecar's port, such as Prometheus: a JSON list, as under `from` in a NetworkPolicy.
     #[arg(
         long,
         env = "TAGALONG_SCRAPERS",
@@ -118,11 +118,11 @@ pub struct OperateArgs {
     )]
     pub scrapers: Peers,
 
-    /// The Lease that replicas share.
+    /// Lease by which the replicas elect a leader.
     #[arg(long, env = "TAGALONG_LEASE", default_value = "tagalong-operator")]
     pub lease: String,
 
-    /// Names of the push server, for its certificate: at least the one that sidecars are told.
+    /// DNS names in the push server's certificate. They must include the one in the sidecars' labels URL.
     #[arg(
         long = "push-name",
         env = "TAGALONG_PUSH_NAMES",
@@ -131,15 +131,15 @@ pub struct OperateArgs {
     )]
     pub push_names: Vec<String>,
 
-    /// Use `tls.crt`, `tls.key` and `ca.crt` of this directory, and make no certificates.
+    /// Directory with `tls.crt`, `tls.key` and `ca.crt` to use instead of issuing certificates.
     #[arg(long, env = "TAGALONG_TLS_DIR")]
     pub tls_dir: Option<PathBuf>,
 
-    /// The Secret that the certificate authority is kept in.
+    /// Secret that holds the certificate authority.
     #[arg(long, env = "TAGALONG_CA_SECRET", default_value = "tagalong-ca")]
     pub ca_secret: String,
 
-    /// The Secret that the push server's certificate is kept in.
+    /// Secret that holds the push server's certificate.
     #[arg(
         long,
         env = "TAGALONG_PUSH_SECRET",
@@ -147,7 +147,7 @@ pub struct OperateArgs {
     )]
     pub push_secret: String,
 
-    /// The Secret that the webhook's certificate is kept in.
+    /// Secret that holds the webhook's certificate.
     #[arg(
         long,
         env = "TAGALONG_WEBHOOK_SECRET",
@@ -155,7 +155,7 @@ pub struct OperateArgs {
     )]
     pub webhook_secret: String,
 
-    /// Names of the webhook, for its certificate; none if there is no webhook.
+    /// DNS names in the webhook's certificate. Leave empty if there is no webhook.
     #[arg(
         long = "webhook-name",
         env = "TAGALONG_WEBHOOK_NAMES",
@@ -163,12 +163,12 @@ pub struct OperateArgs {
     )]
     pub webhook_names: Vec<String>,
 
-    /// The MutatingWebhookConfiguration whose `caBundle` is looked after.
+    /// MutatingWebhookConfiguration whose `caBundle` is kept up to date.
     #[arg(long, env = "TAGALONG_WEBHOOK_CONFIGURATION")]
     pub webhook_configuration: Option<String>,
 
-    /// Labels of the pods that are watched: those of DataPlanes have one that Kong's operators set.
-    /// Empty for all pods, which Kong without an operator needs.
+    /// Label selector of the pods to watch. The default is a label that Kong's operators set on DataPlane pods.
+    /// Set it to the empty string to watch all pods, which is needed for Kong without Kong's operators.
     #[arg(
         long,
         env = "TAGALONG_POD_SELECTOR",
@@ -176,8 +176,8 @@ pub struct OperateArgs {
     )]
     pub pod_selector: String,
 
-    /// Seconds that pods of a marked DataPlane may run without a sidecar, as they do during a rollout, before that is told
-    /// and the DataPlane is brought through the webhook again, which then happens once in five times as long.
+    /// Seconds that pods of a DataPlane labelled for injection may run without a sidecar, as during a rollout. After that the
+    /// operator reports it and rewrites the DataPlane, so that the webhook sees it again. It retries every five times as long.
     #[arg(
         long,
         env = "TAGALONG_MISSED_AFTER",
@@ -186,7 +186,7 @@ pub struct OperateArgs {
     )]
     pub missed_after: u64,
 
-    /// Seconds until a pass over a world of which nothing was heard. For tests: a shorter one finds nothing more.
+    /// Seconds between reconcile passes when no event arrives. For tests: a shorter interval finds nothing more.
     #[arg(
         long,
         env = "TAGALONG_RESYNC_SECONDS",
@@ -198,7 +198,7 @@ pub struct OperateArgs {
 }
 
 impl OperateArgs {
-    /// Who is to reach sidecars that a NetworkPolicy isolates.
+    /// Peers allowed to reach sidecars that a NetworkPolicy isolates.
     #[must_use]
     pub fn admitted(&self) -> Vec<NetworkPolicyPeer> {
         let mut admitted = vec![admission::operator(&self.namespace, &self.own_pod_labels)];

@@ -43,11 +43,11 @@ const LINE: usize = 64 << 10;
 /// Which samples are collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Aggregate {
-    /// Those whose Kubernetes Service is known.
+    /// Enriched samples: those whose Kubernetes Service is known.
     Enriched,
-    /// All that sidecars have.
+    /// All samples of the sidecars.
     All,
-    /// None.
+    /// No samples of the sidecars: pods are not collected.
     Off,
 }
 

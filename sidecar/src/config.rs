@@ -57,11 +57,11 @@ pub enum Exit {
     Failed(String),
 }
 
-/// Rewrites Kong's /metrics as it streams by and adds the Kubernetes Service's labels.
+/// Proxy for Kong's /metrics that adds the Kubernetes Service's labels to each sample as it streams by.
 #[derive(Debug, Parser)]
 #[command(name = "tagalong-sidecar", version = VERSION, group = ArgGroup::new("labels").required(true).args(["labels_url", "labels_file"]))]
 struct Flags {
-    /// Where to serve /metrics and /healthz
+    /// Address to serve /metrics and /healthz on
     #[arg(
         long,
         env = "TAGALONG_LISTEN",
@@ -69,7 +69,7 @@ struct Flags {
         default_value = "0.0.0.0:9542"
     )]
     listen: SocketAddr,
-    /// Kong's own /metrics; a https URL on loopback is spoken to without checking its certificate
+    /// URL of Kong's own /metrics; for an https URL on loopback the certificate is not checked
     #[arg(
         long,
         env = "TAGALONG_KONG_METRICS_URL",
@@ -77,10 +77,10 @@ struct Flags {
         default_value = "http://127.0.0.1:8100/metrics"
     )]
     kong_metrics_url: Url,
-    /// The operator's stream of labels, https (http only on loopback)
+    /// URL of the operator's label stream: https, or http on loopback only
     #[arg(long, env = "TAGALONG_LABELS_URL", value_name = "URL", value_parser = labels_url, requires = "token_file", requires = "ca_file")]
     labels_url: Option<Url>,
-    /// The service-account token to show to the operator; read again for each connection
+    /// File with the service-account token to present to the operator; read again for each connection
     #[arg(
         long,
         env = "TAGALONG_TOKEN_FILE",
@@ -88,7 +88,7 @@ struct Flags {
         requires = "labels_url"
     )]
     token_file: Option<PathBuf>,
-    /// The operator's CA certificates, PEM; read again for each connection
+    /// File with the operator's CA certificates (PEM); read again for each connection
     #[arg(
         long,
         env = "TAGALONG_CA_FILE",
@@ -96,7 +96,7 @@ struct Flags {
         requires = "labels_url"
     )]
     ca_file: Option<PathBuf>,
-    /// A file with one SNAPSHOT message instead of a stream, followed as it changes
+    /// File with one SNAPSHOT message, to use instead of a label stream; changes are picked up
     #[arg(long, env = "TAGALONG_LABELS_FILE", value_name = "FILE")]
     labels_file: Option<PathBuf>,
 }

@@ -18,29 +18,29 @@ const VERSION: &str = concat!(
     ")"
 );
 
-/// Puts the sidecar into marked DataPlanes and workloads: a mutating admission webhook
+/// Mutating admission webhook that injects the sidecar into DataPlanes and workloads labelled for injection
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "tagalong-webhook", version = VERSION)]
 pub struct Args {
-    /// Where reviews are answered, over TLS
+    /// Address to serve admission reviews on, over TLS
     #[arg(long, env = "TAGALONG_LISTEN", default_value = "0.0.0.0:9443")]
     pub listen: SocketAddr,
-    /// The directory with `tls.crt` and `tls.key`, read again when they change
+    /// Directory with `tls.crt` and `tls.key`; changes are picked up
     #[arg(long, env = "TAGALONG_TLS_DIR")]
     pub tls_dir: PathBuf,
-    /// The sidecar's image
+    /// Image of the sidecar
     #[arg(long, env = "TAGALONG_SIDECAR_IMAGE", value_parser = Settings::image)]
     pub sidecar_image: String,
-    /// The sidecar's `imagePullPolicy`; what Kubernetes would choose for the image, if absent
+    /// `imagePullPolicy` of the sidecar. If not set, Kubernetes' default for the image
     #[arg(long, env = "TAGALONG_SIDECAR_PULL_POLICY")]
     pub sidecar_pull_policy: Option<PullPolicy>,
-    /// The port the sidecar listens on
+    /// Port that the sidecar listens on
     #[arg(long, env = "TAGALONG_SIDECAR_PORT", default_value_t = names::LISTEN_PORT, value_parser = clap::value_parser!(u16).range(1024..))]
     pub sidecar_port: u16,
-    /// The sidecar's `resources`, as a JSON object; small ones, if absent
+    /// `resources` of the sidecar, as a JSON object. If not set, small built-in defaults
     #[arg(long, env = "TAGALONG_SIDECAR_RESOURCES", value_parser = Settings::resources)]
     pub sidecar_resources: Option<Value>,
-    /// Where the operator pushes labels to sidecars, such as `https://tagalong-operator.tagalong.svc:8443/v1/labels`
+    /// URL from which sidecars receive their labels, such as `https://tagalong-operator.tagalong.svc:8443/v1/labels`
     #[arg(long, env = "TAGALONG_LABELS_URL", value_parser = labels_url)]
     pub labels_url: String,
     /// Whether the sidecar is a native one: an init container with `restartPolicy: Always`
@@ -51,10 +51,10 @@ pub struct Args {
         default_value = "auto"
     )]
     pub native_sidecars: NativeSidecars,
-    /// Add `prometheus.io/*` annotations to the pods
+    /// Add `prometheus.io/*` scrape annotations to the pods
     #[arg(long, env = "TAGALONG_SCRAPE_ANNOTATIONS")]
     pub scrape_annotations: bool,
-    /// What every server of tagalong has.
+    /// Flags that every server has.
     #[command(flatten)]
     pub runtime: RuntimeArgs,
 }

@@ -4,24 +4,24 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::prelude::*;
 
-/// How logs look and how many there are.
+/// Format and verbosity of logs.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogArgs {
-    /// Form of the log lines.
+    /// Format of the log lines.
     #[arg(long, env = "TAGALONG_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged, as levels for targets, such as `info,tagalong_operator=debug`.
+    /// Log level, or levels per target, such as `info,tagalong_operator=debug`.
     #[arg(long, env = "TAGALONG_LOG", default_value = "info")]
     pub log: String,
 }
 
-/// Form of the log lines.
+/// Format of the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// One line of text an event.
+    /// One line of text per event.
     Text,
-    /// One JSON object an event, with its fields at the top level.
+    /// One JSON object per event, with its fields at the top level.
     Json,
 }
 

@@ -11,15 +11,15 @@ use std::time::Duration;
 /// Flags that every server has. Each also comes as a `TAGALONG_*` variable.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RuntimeArgs {
-    /// How logs look.
+    /// Flags for logs.
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// Where `/healthz` and `/readyz` answer.
+    /// Address to serve `/healthz` and `/readyz` on.
     #[arg(long, env = "TAGALONG_ADMIN_ADDRESS", default_value = "0.0.0.0:8081")]
     pub admin_address: SocketAddr,
 
-    /// Seconds that work under way has to finish after SIGTERM.
+    /// Seconds that work in progress may take to finish after SIGTERM.
     #[arg(long, env = "TAGALONG_DRAIN_SECONDS", default_value_t = 20)]
     pub drain_seconds: u64,
 }
