@@ -82,12 +82,23 @@ pub(crate) fn quoted(block: &[u8], i: usize) -> Option<usize> {
 
 /// A quoted value from behind its first quote on.
 #[inline]
-pub(crate) fn value_end(block: &[u8], mut i: usize) -> Option<usize> {
+pub(crate) fn value_end(block: &[u8], i: usize) -> Option<usize> {
+    escaped_end(block, i, |escaped| escaped != b'\n')
+}
+
+/// The same, if its escapes are those that the formats define.
+#[inline]
+pub(crate) fn strict_value_end(block: &[u8], i: usize) -> Option<usize> {
+    escaped_end(block, i, |escaped| matches!(escaped, b'\\' | b'"' | b'n'))
+}
+
+#[inline]
+fn escaped_end(block: &[u8], mut i: usize, may_be_escaped: impl Fn(u8) -> bool) -> Option<usize> {
     loop {
         i = special(block, i);
         match at(block, i) {
             b'"' => return Some(i + 1),
-            b'\\' if at(block, i + 1) != b'\n' => i += 2,
+            b'\\' if may_be_escaped(at(block, i + 1)) => i += 2,
             _ => return None,
         }
     }

@@ -1,8 +1,8 @@
 //! The Prometheus text exposition as bytes: rewritten and merged as it streams by, without I/O.
 //!
 //! [`Rewriter`] gives samples of Kong's `/metrics` the labels of the Kubernetes Service they belong to. [`merge`] makes one
-//! exposition of many. Both take chunks that are cut anywhere, and hold no more than they must. [`negotiate`] reads what a
-//! scraper says of itself.
+//! exposition of many. Both take chunks cut anywhere, and hold no more than they must. [`negotiate`] reads a scraper's request
+//! headers.
 //!
 //! ```
 //! use tagalong_exposition::{LabelTable, Options, Rewriter};
@@ -27,9 +27,9 @@
 //!   `kong_upstream_target_health` has no `service`; its `upstream` is looked up instead, and stays as it is behind the same
 //!   labels without the `kong_`.
 //! - **Passed byte for byte**: everything else. That is
-//!   - a sample whose name is not in the table, or that names none;
-//!   - a sample that already has a label that would be added, or has its `service` (or `upstream`) twice. No label is
-//!     ever written twice;
+//!   - a sample that names no Kong service, or one that is not in the table;
+//!   - a sample that already has one of the added labels, or has its `service` (or `upstream`) twice, since no label may
+//!     ever be written twice;
 //!   - comments and blank lines;
 //!   - a line that is no sample: with a line end of CR LF, a name in quotes, half a number, or anything else amiss;
 //!   - a line longer than [`Options::max_line`].
@@ -40,25 +40,28 @@
 //!
 //! Kong escapes quotes and backslashes in a consumer's name, but not line feeds; Prometheus' own scraper takes such a
 //! value with its line feed. So when a line ends inside of a label's value, the lines that follow are part of that
-//! value up to the one with the closing quote, and all of them, the first and the last too, pass unchanged. What a consumer is called can
-//! thus never be mistaken for a sample. After a value that really is unfinished, because something else cut the line, the first line
-//! with a quote is taken for its end, and costs its labels; from the next one on all is well. Quotes in exemplars are not followed.
+//! value up to the one with the closing quote, and all of them, the first and the last too, pass unchanged. So a consumer's
+//! name can never be mistaken for a sample. After a value that really is unfinished, because something else cut the line,
+//! the first line with a quote is taken for its end and is not enriched; the lines after it are. Quotes in exemplars are not
+//! followed.
 //!
 //! # A wrong label is worse than none
 //!
-//! Where it is not certain what a line is, it passes. The same rules stand twice in this crate: once in the fast reader,
-//! and once in `naive`, which the tests and fuzz targets hold it to.
+//! A line whose meaning is not certain passes. The rules stand twice in this crate: in the fast reader, and in the oracle
+//! `naive`, with which the tests and fuzz targets compare it.
 
+mod added;
+mod carry;
 mod escape;
 mod family;
 mod grammar;
-mod held;
 pub mod merge;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
 pub mod negotiate;
 mod opening;
 mod options;
+mod pending;
 mod prefetch;
 mod quotes;
 mod rewrite;

@@ -1,10 +1,12 @@
 //! The same rewriter, written to be obviously right instead of fast: for tests, fuzzing and benches.
 //!
 //! It holds the whole exposition, cuts it into lines, reads each from its first byte to its last with its own reader,
-//! and builds every label anew. Nothing here is shared with the real one but the types of the options and the figures.
+//! and builds every label anew. Nothing here is shared with the real one but the types of the options and the figures, and
+//! the list of the added labels.
 
 use std::collections::BTreeMap;
 
+use crate::added::{ADDED, Value};
 use crate::{Keep, Options, Stats};
 
 /// A line as a list of labels: name, where the name starts, and the value as it is escaped.
@@ -103,14 +105,11 @@ fn enrich(
             .count()
     };
     let (_, at, value) = *labels.iter().find(|(name, ..)| *name == key.as_bytes())?;
-    let mut added = vec![
-        "namespace",
-        "kubernetes_apiversion",
-        "kubernetes_kind",
-        "kubernetes_name",
-        "kubernetes_namespace",
-    ];
-    added.push(if upstream { "service" } else { "kong_service" });
+    let mut added: Vec<_> = ADDED.iter().map(|(name, _)| *name).collect();
+    if !upstream {
+        added.retain(|name| *name != "service");
+        added.push("kong_service");
+    }
     if of_name(key) > 1 || added.iter().any(|name| of_name(name) > 0) {
         stats.already_labelled += 1;
         return None;
@@ -120,12 +119,16 @@ fn enrich(
         return None;
     };
     stats.enriched += 1;
-    let (namespace, service) = (escape(namespace), escape(service));
-    let labels = format!(
-        "namespace=\"{namespace}\",service=\"{service}\",kubernetes_apiversion=\"v1\",kubernetes_kind=\"service\",\
-         kubernetes_name=\"{service}\",kubernetes_namespace=\"{namespace}\",{}",
-        if upstream { "" } else { "kong_" }
-    );
+    let mut labels = String::new();
+    for (name, value) in ADDED {
+        let value = match value {
+            Value::Namespace => escape(namespace),
+            Value::Name => escape(service),
+            Value::Constant(value) => value.to_owned(),
+        };
+        labels += &format!("{name}=\"{value}\",");
+    }
+    labels += if upstream { "" } else { "kong_" };
     Some([&line[..at], labels.as_bytes(), &line[at..]].concat())
 }
 

@@ -1,27 +1,27 @@
-//! What a scraper's headers say: which format it wants, whether compressed, and how long it waits.
+//! Content negotiation: a scraper's preferred format, whether it accepts gzip, and its timeout.
 //!
-//! Values come as text, a header's lines one by one: a line that is no text is the caller's to leave out.
+//! Header values come as text, one item for each line of a header. The caller leaves out lines that are not text.
 
 use std::time::Duration;
 
 use crate::merge::Format;
 
-/// The header in which Prometheus (and the OpenTelemetry collector) tells its timeout, in seconds.
+/// The header in which Prometheus and the OpenTelemetry collector send their timeout, in seconds.
 pub const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
-/// How long one waits who does not say: Prometheus' own default.
+/// The timeout of a scraper that sends none: Prometheus' default.
 pub const USUAL: Duration = Duration::from_secs(10);
-/// The longest that anybody waits. A large Kong under load takes a minute and more (Kong/charts#828).
+/// The longest timeout that is honoured. A large Kong under load takes a minute and more (Kong/charts#828).
 pub const LONGEST: Duration = Duration::from_secs(120);
 
-/// How long a scraper waits that says so, at most [`LONGEST`]. None if that is no time.
+/// Parses the value of [`TIMEOUT_HEADER`], and limits it to [`LONGEST`]. None if it is not a positive number of seconds.
 #[must_use]
-pub fn timeout(told: &str) -> Option<Duration> {
-    let seconds = told.trim().parse::<f64>().ok()?;
+pub fn timeout(value: &str) -> Option<Duration> {
+    let seconds = value.trim().parse::<f64>().ok()?;
     let usable = seconds.is_finite() && seconds > 0.0;
     usable.then(|| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())))
 }
 
-/// Whether gzip is acceptable by `Accept-Encoding` (RFC 9110 §12.5.3). Where nothing is said, it is not asked for.
+/// Whether `Accept-Encoding` accepts gzip (RFC 9110 §12.5.3). Without the header, it does not.
 pub fn accepts_gzip<'a>(accept_encoding: impl IntoIterator<Item = &'a str>) -> bool {
     let (mut gzip, mut any) = (None, None);
     for item in items(accept_encoding) {
@@ -34,13 +34,16 @@ pub fn accepts_gzip<'a>(accept_encoding: impl IntoIterator<Item = &'a str>) -> b
     gzip.or(any).is_some_and(|quality| quality > 0.0)
 }
 
-/// The format that is preferred by `Accept` (RFC 9110 §12.5.1). OpenMetrics only where it is named, in the version that is
-/// written here, and nothing is liked better; text for everybody else.
+/// The format that `Accept` prefers (RFC 9110 §12.5.1). OpenMetrics only if it is named, in the version that is written here,
+/// and no text format is preferred to it; otherwise text.
 pub fn format<'a>(accept: impl IntoIterator<Item = &'a str>) -> Format {
     let (mut open, mut text, mut any_text, mut any) = (None, None, None, None);
     for item in items(accept) {
-        let known = |ours: &str| item.parameter("version").is_none_or(|told| told == ours);
-        let liked = if item.is("application/openmetrics-text") && known("1.0.0") {
+        let known = |ours: &str| {
+            item.parameter("version")
+                .is_none_or(|version| version == ours)
+        };
+        let quality = if item.is("application/openmetrics-text") && known("1.0.0") {
             &mut open
         } else if item.is("text/plain") && known("0.0.4") {
             &mut text
@@ -51,7 +54,7 @@ pub fn format<'a>(accept: impl IntoIterator<Item = &'a str>) -> Format {
         } else {
             continue;
         };
-        *liked = Some(item.quality());
+        *quality = Some(item.quality());
     }
     let text = text.or(any_text).or(any).unwrap_or(0.0);
     match open {
@@ -60,14 +63,14 @@ pub fn format<'a>(accept: impl IntoIterator<Item = &'a str>) -> Format {
     }
 }
 
-/// One of a list of choices.
+/// One item of a header's list.
 #[derive(Clone, Copy)]
 struct Item<'a> {
     name: &'a str,
     parameters: &'a str,
 }
 
-/// The choices in all lines of a header.
+/// The items of all lines of a header.
 fn items<'a>(lines: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Item<'a>> {
     let items = lines.into_iter().flat_map(|line| line.split(','));
     items.map(|item| {
@@ -91,10 +94,10 @@ impl<'a> Item<'a> {
         Some(value.trim().trim_matches('"'))
     }
 
-    /// How much it is liked, from 0 (not at all) to 1. What cannot be read is not liked.
+    /// Its weight `q`, from 0 (not acceptable) to 1. One that cannot be parsed is 0.
     fn quality(&self) -> f32 {
-        self.parameter("q").map_or(1.0, |told| {
-            let quality = told.parse::<f32>().ok().filter(|quality| *quality > 0.0);
+        self.parameter("q").map_or(1.0, |value| {
+            let quality = value.parse::<f32>().ok().filter(|quality| *quality > 0.0);
             quality.map_or(0.0, |quality| quality.min(1.0))
         })
     }
@@ -105,8 +108,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timeouts_that_make_sense() {
-        for (told, wanted) in [
+    fn positive_timeouts() {
+        for (value, expected) in [
             ("9.5", Some(9.5)),
             (" 2.5 ", Some(2.5)),
             ("90", Some(90.0)),
@@ -119,9 +122,9 @@ mod tests {
             ("soon", None),
         ] {
             assert_eq!(
-                timeout(told).map(|time| time.as_secs_f64()),
-                wanted,
-                "{told}"
+                timeout(value).map(|time| time.as_secs_f64()),
+                expected,
+                "{value}"
             );
         }
     }
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_that_is_liked_best() {
+    fn the_format_that_is_preferred() {
         let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
             application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
             text/plain;version=0.0.4;q=0.3,*/*;q=0.2";

@@ -1,4 +1,4 @@
-//! What stands in front of a label's value.
+//! A label up to its opening quote, compared at once.
 
 /// A label up to its opening quote, if that is not too long to be compared at once.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,9 +1,9 @@
-//! What a rewriter is told, and what it has to tell.
+//! A rewriter's options, and its statistics.
 
-/// Which lines come out.
+/// Which lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keep {
-    /// Every line: what is not enriched passes byte for byte.
+    /// Every line. What is not enriched passes byte for byte.
     #[default]
     All,
     /// Enriched samples, the HELP, TYPE and UNIT of families that have at least one, and `# EOF`. A family's metadata is held back until
@@ -21,11 +21,11 @@ pub enum Keep {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The longest line, in bytes without its line feed, that is still read. A longer one passes as it is (or is left
+    /// The longest line that is read, in bytes without its line feed. A longer one passes as it is (or is left
     /// out with [`Keep::Enriched`]) and is counted. It also bounds what a rewriter holds between two chunks. Kong's
     /// longest lines are a few hundred bytes.
     pub max_line: usize,
-    /// Which lines come out.
+    /// Which lines are written.
     pub keep: Keep,
 }
 
@@ -51,9 +51,9 @@ pub struct Stats {
     pub samples: u64,
     /// Samples that were given labels.
     pub enriched: u64,
-    /// Samples left alone because they already had a label that would have been added, or their service twice.
+    /// Samples passed as they are because they already had one of the added labels, or their service twice.
     pub already_labelled: u64,
-    /// Samples whose service (or upstream) is named, but not in the table.
+    /// Samples that name a Kong service (or upstream) that is not in the table.
     pub unknown: u64,
     /// Lines that are neither sample nor comment nor blank, such as the halves of a sample with a line feed in a value.
     pub unparsed: u64,

@@ -1,4 +1,4 @@
-//! Bytes on their way before they are needed.
+//! Asks the processor for bytes before they are needed.
 
 /// How far ahead of the line that is read. A page of 4 KiB, because the processor's own prefetcher stops at its end and
 /// then waits for the next page's address too.
@@ -8,9 +8,9 @@ const CACHE_LINE: usize = 64;
 
 /// Asks for what lies ahead of a line that starts at `i` and is not much longer than Kong's longest, 233 bytes.
 ///
-/// Lines are read one after the other, each from where the one before turned out to end, so that a processor that waits
-/// for memory has nothing else to do. Measured on an AMD EPYC (Zen 5) with 84 MB that come from memory: 23 ns a line with it, 32 ns
-/// without. It makes no difference to what is in the cache already.
+/// Each line begins where the one before turns out to end, so a processor that waits for memory has nothing else to do. Measured on an AMD EPYC (Zen 5) with 84 MB that come from memory: 23 ns a line with it, 32 ns
+/// without. In chunks of 16 KiB that were just copied, as the sidecar reads them, it still saves some 4 % (the least of 25 passes;
+/// one instruction in 130 is a prefetch).
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 #[inline]

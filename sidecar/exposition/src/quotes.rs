@@ -36,11 +36,20 @@ pub(crate) enum Quotes {
 
 impl Quotes {
     /// Whether a line feed here is part of a value.
+    #[inline]
     pub(crate) fn open(self) -> bool {
         matches!(self, Self::Value | Self::Escape)
     }
 
-    /// Takes the next piece.
+    /// Takes the last piece of a line, with its line feed. Outside of a value, a new sample may begin behind it.
+    pub(crate) fn end_line(&mut self, piece: &[u8]) {
+        self.feed(piece);
+        if !self.open() {
+            *self = Self::Start;
+        }
+    }
+
+    /// Takes a piece of a line.
     pub(crate) fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while let Some((&byte, after)) = rest.split_first() {

@@ -1,16 +1,17 @@
-//! The rewriter: chunks in, chunks out.
+//! The rewriter: gives samples the added labels, chunks in, chunks out.
 
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
+use crate::carry::{Carry, Stretch};
 use crate::family::{is_eof, metadata};
 use crate::grammar::{at, blanks};
-use crate::held::Held;
 use crate::opening::Opening;
 use crate::options::{Keep, Options, Stats};
+use crate::pending::PendingMetadata;
 use crate::prefetch::ahead;
 use crate::quotes::Quotes;
 use crate::run::{REST, follows};
-use crate::sample::{Reader, Sample, Verdict};
+use crate::sample::{Sample, SampleReader, Verdict};
 use crate::table::LabelTable;
 
 /// Rewrites one exposition as it streams by. See the [crate's documentation](crate) for what becomes of a line.
@@ -40,13 +41,10 @@ use crate::table::LabelTable;
 pub struct Rewriter {
     options: Options,
     stats: Stats,
-    /// The unfinished line at the end of the last chunk, if it is not yet over-long.
-    carry: Vec<u8>,
-    /// The line that is just passing is over-long; its quotes so far.
-    passing: Option<Quotes>,
-    /// The last line ended inside a quoted value.
-    open: Option<Quotes>,
-    held: Held,
+    carry: Carry,
+    /// Open where a line ended inside a quoted value.
+    quotes: Quotes,
+    pending: PendingMetadata,
 }
 
 impl Rewriter {
@@ -63,17 +61,16 @@ impl Rewriter {
         Self {
             options,
             stats: Stats::default(),
-            carry: Vec::new(),
-            passing: None,
-            open: None,
-            held: Held::default(),
+            carry: Carry::new(options.max_line),
+            quotes: Quotes::default(),
+            pending: PendingMetadata::default(),
         }
     }
 
     /// Takes the next bytes of the exposition, cut anywhere, and appends to `out` what is ready.
     ///
     /// Where the input is cut makes no difference to the output as a whole. The table may be another one at each call;
-    /// a line is looked up in the table of the call that brings its end.
+    /// each line is looked up in the table of the call that completes it.
     ///
     /// ```
     /// use tagalong_exposition::{LabelTable, Options, Rewriter};
@@ -85,7 +82,7 @@ impl Rewriter {
     pub fn push(&mut self, table: &LabelTable, chunk: &[u8], out: &mut Vec<u8>) {
         let before = out.len();
         self.stats.bytes_in += chunk.len() as u64;
-        self.cut(table, chunk, out);
+        self.carried(|this, carry| carry.push(chunk, |stretch| this.take(table, stretch, out)));
         self.stats.bytes_out += (out.len() - before) as u64;
     }
 
@@ -105,24 +102,15 @@ impl Rewriter {
     /// assert_eq!(out, b"up 1");
     /// ```
     pub fn finish(&mut self, table: &LabelTable, out: &mut Vec<u8>) {
-        if self.passing.take().is_some() {
-            self.stats.lines += 1;
-            self.stats.over_long += 1;
+        let before = out.len();
+        let added =
+            self.carried(|this, carry| carry.finish(|stretch| this.take(table, stretch, out)));
+        // The line feed is ours, and where the line was left out, there is none to take back.
+        if added && out.len() > before {
+            out.pop();
         }
-        if !self.carry.is_empty() {
-            let before = out.len();
-            let mut line = std::mem::take(&mut self.carry);
-            line.push(b'\n');
-            self.lines(table, &line, out);
-            // A line that was left out left no line feed to take back.
-            if out.len() > before {
-                out.pop();
-            }
-            self.stats.bytes_out += (out.len() - before) as u64;
-            line.clear();
-            self.carry = line;
-        }
-        self.open = None;
+        self.stats.bytes_out += (out.len() - before) as u64;
+        self.quotes = Quotes::default();
     }
 
     /// What has been seen so far.
@@ -140,67 +128,31 @@ impl Rewriter {
         self.stats
     }
 
-    /// Cuts the chunk into the end of the carried line, whole lines, and a new beginning to carry.
-    fn cut(&mut self, table: &LabelTable, chunk: &[u8], out: &mut Vec<u8>) {
-        let mut rest = chunk;
-        if self.passing.is_some() || !self.carry.is_empty() {
-            let Some(end) = memchr(b'\n', chunk) else {
-                return self.carry_on(chunk, out);
-            };
-            let (line_end, after) = chunk.split_at(end + 1);
-            rest = after;
-            self.carry_on(&line_end[..end], out);
-            if let Some(quotes) = self.passing.take() {
-                self.pass_end(quotes, out);
-            } else {
-                let mut line = std::mem::take(&mut self.carry);
-                line.push(b'\n');
-                self.lines(table, &line, out);
-                line.clear();
-                self.carry = line;
+    /// Takes what the carry hands on.
+    fn take(&mut self, table: &LabelTable, stretch: Stretch<'_>, out: &mut Vec<u8>) {
+        match stretch {
+            Stretch::Lines(block) => self.lines(table, block, out),
+            Stretch::OverLong { piece, last } => {
+                if last {
+                    self.stats.lines += 1;
+                    self.stats.over_long += 1;
+                    self.quotes.end_line(piece);
+                } else {
+                    self.quotes.feed(piece);
+                }
+                if self.options.keep == Keep::All {
+                    out.extend_from_slice(piece);
+                }
             }
         }
-        let whole = memrchr(b'\n', rest).map_or(0, |end| end + 1);
-        let (block, beginning) = rest.split_at(whole);
-        self.lines(table, block, out);
-        self.carry_on(beginning, out);
     }
 
-    /// Takes a piece of a line that holds no line feed.
-    fn carry_on(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        if self.passing.is_none() && self.carry.len() + piece.len() > self.options.max_line {
-            let carry = std::mem::take(&mut self.carry);
-            self.passing = Some(self.open.take().unwrap_or_default());
-            self.pass(&carry, out);
-            self.carry = carry;
-            self.carry.clear();
-        }
-        if self.passing.is_some() {
-            self.pass(piece, out);
-        } else {
-            self.carry.extend_from_slice(piece);
-        }
-    }
-
-    /// Passes a piece of an over-long line.
-    fn pass(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        if let Some(quotes) = &mut self.passing {
-            quotes.feed(piece);
-        }
-        if self.options.keep == Keep::All {
-            out.extend_from_slice(piece);
-        }
-    }
-
-    /// Passes the line feed of an over-long line.
-    fn pass_end(&mut self, mut quotes: Quotes, out: &mut Vec<u8>) {
-        self.stats.lines += 1;
-        self.stats.over_long += 1;
-        quotes.feed(b"\n");
-        self.open = quotes.open().then_some(quotes);
-        if self.options.keep == Keep::All {
-            out.push(b'\n');
-        }
+    /// Hands the carry to `work`, which needs the rest of the rewriter, too.
+    fn carried<T>(&mut self, work: impl FnOnce(&mut Self, &mut Carry) -> T) -> T {
+        let mut carry = std::mem::replace(&mut self.carry, Carry::new(0));
+        let done = work(self, &mut carry);
+        self.carry = carry;
+        done
     }
 
     /// Rewrites whole lines.
@@ -210,11 +162,11 @@ impl Rewriter {
             copied: 0,
             out,
         };
-        let mut reader = Reader::new(block, table);
+        let mut reader = SampleReader::new(block, table);
         let mut start = 0;
         while start < block.len() {
             ahead(block, start);
-            let sample = if self.open.is_some() {
+            let sample = if self.quotes.open() {
                 None
             } else {
                 reader.sample(start)
@@ -244,7 +196,7 @@ impl Rewriter {
                 self.stats.enriched += 1;
                 if self.options.keep == Keep::Enriched {
                     splice.copy_to(start);
-                    self.held.release(splice.block, start, splice.out);
+                    self.pending.release(splice.block, start, splice.out);
                 }
                 return splice.insert(at, labels);
             }
@@ -299,16 +251,14 @@ impl Rewriter {
         start
     }
 
-    /// Deals with a line that is not a sample, and returns where the next one starts.
+    /// Passes or leaves out a line that is not a sample, and returns where the next one starts.
     #[cold]
     fn other(&mut self, start: usize, splice: &mut Splice<'_, '_>) -> usize {
         let rest = splice.block.get(start..).unwrap_or_default();
         let len = memchr(b'\n', rest).map_or(rest.len(), |feed| feed + 1);
         let line = rest.get(..len).unwrap_or_default();
-        let continues = self.open.is_some();
-        let mut quotes = self.open.take().unwrap_or_default();
-        quotes.feed(line);
-        self.open = quotes.open().then_some(quotes);
+        let continues = self.quotes.open();
+        self.quotes.end_line(line);
         self.stats.lines += 1;
         let mut keep = self.options.keep == Keep::All;
         if len > self.options.max_line.saturating_add(1) {
@@ -333,7 +283,7 @@ impl Rewriter {
         if self.options.keep == Keep::Enriched
             && let Some((kind, family)) = metadata(line)
         {
-            self.held.hold(kind, family, line);
+            self.pending.hold(kind, family, line);
         }
         is_eof(line)
     }

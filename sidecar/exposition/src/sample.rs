@@ -1,17 +1,15 @@
 //! One sample line: where it ends, and what is to be inserted where.
 //!
-//! Kong prints its samples sorted, so that most lines begin as the line before did, and nearly all have the same labels in
-//! the same order. [`Reader`] therefore remembers where the labels of the previous sample began, and reads the next one
-//! only from the last label that begins within the bytes that both have in common: what stands before it would read the
-//! same again. And where a label's name is the one that stood at its place before, it is not read letter by letter.
+//! Kong prints its samples sorted, so most lines begin as the line before did, and nearly all have the same labels in the same
+//! order. [`SampleReader`] therefore remembers where the labels of the previous sample began, and reads the next one only from
+//! the last label that begins within the bytes that both share. A label whose name stood at the same place before is not
+//! read letter by letter.
 
+use crate::added::{SERVICE, UPSTREAM, UPSTREAM_FAMILY, is_added};
 use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value, value_end};
 use crate::opening::Opening;
 use crate::table::LabelTable;
 use crate::wide::{WIDE, first_difference};
-
-/// The family whose samples name a Kong upstream instead of a Kong service.
-const UPSTREAM_FAMILY: &[u8] = b"kong_upstream_target_health";
 
 /// How many labels of a line are remembered; the later ones of a longer line are read again.
 const REMEMBERED: usize = 12;
@@ -19,11 +17,11 @@ const REMEMBERED: usize = 12;
 /// What a line that is a sample is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict<'t> {
-    /// It names no service, so it is none of our business.
+    /// It names no Kong service.
     Other,
-    /// It names a service that is not in the table.
+    /// It names a Kong service that is not in the table.
     Unknown,
-    /// It already has a label that would be added.
+    /// It already has one of the added labels.
     Labelled,
     /// `labels` go in at index `at`.
     Enrich { at: usize, labels: &'t [u8] },
@@ -59,7 +57,7 @@ struct Label {
 
 /// Reads the samples of one block.
 #[derive(Debug)]
-pub(crate) struct Reader<'b, 't> {
+pub(crate) struct SampleReader<'b, 't> {
     block: &'b [u8],
     table: &'t LabelTable,
     /// Where the previous sample starts in the block, and its length.
@@ -73,7 +71,7 @@ pub(crate) struct Reader<'b, 't> {
     count: usize,
 }
 
-impl<'b, 't> Reader<'b, 't> {
+impl<'b, 't> SampleReader<'b, 't> {
     /// A reader for a block that ends with a line feed.
     pub(crate) fn new(block: &'b [u8], table: &'t LabelTable) -> Self {
         Self {
@@ -144,7 +142,7 @@ impl<'b, 't> Reader<'b, 't> {
         }
     }
 
-    /// A sample with a label of ours is left alone; one without a key was never meant.
+    /// A sample that names a Kong service and has one of the added labels passes as it is.
     fn clashing(&self) -> Verdict<'t> {
         if self.key.is_some() {
             Verdict::Labelled
@@ -175,7 +173,7 @@ impl<'b, 't> Reader<'b, 't> {
         self.key = None;
         let name = blanks(self.block, start);
         let end = metric_name(self.block, name)?;
-        let upstream = self.block.get(name..end)? == UPSTREAM_FAMILY;
+        let upstream = self.block.get(name..end)? == UPSTREAM_FAMILY.as_bytes();
         if std::mem::replace(&mut self.upstream, upstream) != upstream {
             // The same labels now have other roles.
             self.count = 0;
@@ -225,7 +223,7 @@ impl<'b, 't> Reader<'b, 't> {
                         empty: name.is_empty(),
                     });
                 }
-                Role::Key | Role::Ours => *clash = true,
+                Role::Key | Role::Added => *clash = true,
             }
             index += 1;
             i = blanks(block, closing);
@@ -275,25 +273,21 @@ enum Head {
 enum Role {
     /// It names the service or upstream.
     Key,
-    /// We would add one of this name.
-    Ours,
+    /// Enrichment would write one of this name.
+    Added,
     #[default]
     Other,
 }
 
 #[inline]
 fn role(name: &[u8], upstream: bool) -> Role {
-    match name {
-        b"service" if upstream => Role::Ours,
-        b"service" => Role::Key,
-        b"upstream" if upstream => Role::Key,
-        b"namespace"
-        | b"kubernetes_apiversion"
-        | b"kubernetes_kind"
-        | b"kubernetes_name"
-        | b"kubernetes_namespace" => Role::Ours,
-        b"kong_service" if !upstream => Role::Ours,
-        _ => Role::Other,
+    let key = if upstream { UPSTREAM } else { SERVICE };
+    if name == key.as_bytes() {
+        Role::Key
+    } else if is_added(name, upstream) {
+        Role::Added
+    } else {
+        Role::Other
     }
 }
 

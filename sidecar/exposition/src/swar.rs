@@ -1,7 +1,7 @@
 //! Eight bytes at once, in an ordinary register.
 //!
-//! The values of `le` and the numbers behind them are shorter than that, and each has another length than the one
-//! before: going byte by byte, the processor mispredicts the end of nearly every one.
+//! The values of `le` and the numbers behind them are shorter than that, and their lengths vary. In a loop over bytes, the
+//! processor mispredicts the end of nearly every one.
 //!
 //! A mask has the highest bit of a byte set where the byte is meant. Only its lowest such bit is exact.
 

@@ -7,10 +7,9 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-pub use builder::LabelTableBuilder;
+use crate::added::KONG;
 
-/// What turns the `service="<kong>"` that follows into `kong_service="<kong>"`; an `upstream` stays what it is.
-const KONG: &[u8] = b"kong_";
+pub use builder::LabelTableBuilder;
 
 /// The Kong names that are known, and the labels each of them earns.
 ///
@@ -129,7 +128,7 @@ impl LabelTable {
     /// What to insert in front of an `upstream` label whose value, as it is escaped on the line, is `escaped`.
     pub(crate) fn upstream(&self, escaped: &[u8]) -> Option<&[u8]> {
         self.labels_at(self.name(escaped)?.upstream)?
-            .strip_suffix(KONG)
+            .strip_suffix(KONG.as_bytes())
     }
 
     fn name(&self, escaped: &[u8]) -> Option<&Name> {

@@ -9,8 +9,9 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 
 use super::kind::Needs;
-use crate::grammar::{at, blanks, label_name, metric_name, value};
-use crate::swar::{equal, first, not_ascii, not_digit, word};
+use crate::grammar::{at, blanks, label_name, metric_name, strict_value_end, value};
+use crate::run::{PlainEnd, plain_end};
+use crate::swar::not_ascii;
 
 /// Why a line is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(super) struct Run {
 
 /// Reads lines, each from where it begins to differ from the one before.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct LineReader {
     labels: Vec<Label>,
     name_end: usize,
     pub canonical: bool,
@@ -51,7 +52,7 @@ pub(super) struct Reader {
     state: RandomState,
 }
 
-impl Reader {
+impl LineReader {
     /// Forgets the line before.
     pub(super) fn forget(&mut self) {
         self.labels.clear();
@@ -122,7 +123,8 @@ impl Reader {
             if at(line, equals) != b'=' || at(line, quote) != b'"' {
                 return Err(Bad::Unparsed);
             }
-            let value = quote + 1..strict_value_end(line, quote + 1).ok_or(Bad::Unparsed)?;
+            let closing = strict_value_end(line, quote + 1).ok_or(Bad::Unparsed)?;
+            let value = quote + 1..closing - 1;
             let text = line.get(name.clone()).unwrap_or_default();
             if text == b"__name__"
                 || self
@@ -243,23 +245,8 @@ impl Reader {
         if block.get(..run.head)? != last.get(..run.head)? {
             return None;
         }
-        let mut quote = run.head;
-        loop {
-            let word = word(block, quote)?;
-            let stop =
-                equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n') | not_ascii(word);
-            if let Some(len) = first(stop) {
-                quote += len;
-                break;
-            }
-            quote += 8;
-        }
-        if block.get(quote..quote + 3)? != b"\"} " || quote == run.head {
-            return None;
-        }
-        let digits = first(not_digit(word(block, quote + 3)?))?;
-        let feed = quote + 3 + digits;
-        if digits == 0 || *block.get(feed)? != b'\n' {
+        let PlainEnd { quote, feed } = plain_end(block, run.head, not_ascii)?;
+        if quote == run.head {
             return None;
         }
         if run.needs == Needs::Le && value(block, run.head) != Some(quote) {
@@ -314,26 +301,5 @@ impl Reader {
             out.extend_from_slice(text(timestamp));
         }
         out.push(b'\n');
-    }
-}
-
-/// The index of a value's closing quote, if all its escapes are known ones.
-#[inline]
-fn strict_value_end(line: &[u8], mut i: usize) -> Option<usize> {
-    loop {
-        while let Some(word) = word(line, i) {
-            if let Some(len) = first(equal(word, b'"') | equal(word, b'\\') | equal(word, b'\n')) {
-                i += len;
-                break;
-            }
-            i += 8;
-        }
-        match at(line, i) {
-            b'"' => return Some(i),
-            b'\n' => return None,
-            b'\\' if matches!(at(line, i + 1), b'\\' | b'"' | b'n') => i += 2,
-            b'\\' => return None,
-            _ => i += 1,
-        }
     }
 }

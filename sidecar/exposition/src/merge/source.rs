@@ -7,8 +7,9 @@ use memchr::memchr;
 
 use super::delta;
 use super::kind::{Kind, Needs, composed_owner};
-use super::series::{Bad, Reader};
+use super::series::{Bad, LineReader};
 use super::stats::SourceStats;
+use crate::carry::{Carry, Stretch};
 use crate::escape::label_into;
 use crate::family::{self, Metadata};
 use crate::grammar::{at, blanks};
@@ -58,16 +59,14 @@ pub struct Source {
     names: HashMap<Box<[u8]>, Option<Slot>, RandomState>,
     declared: HashMap<Box<[u8]>, usize, RandomState>,
     seen: HashTable<u64>,
-    reader: Reader,
+    reader: LineReader,
     /// The sample that was kept last, as it is encoded, and where.
     last: Vec<u8>,
     slot: Option<Slot>,
     name_len: usize,
-    carry: Vec<u8>,
-    /// The line that is just passing is over-long; its quotes so far.
-    dropping: Option<Quotes>,
-    /// The last line ended inside a value.
-    open: Option<Quotes>,
+    carry: Carry,
+    /// Open where a line ended inside a quoted value.
+    quotes: Quotes,
 }
 
 impl Source {
@@ -94,50 +93,29 @@ impl Source {
             names: HashMap::default(),
             declared: HashMap::default(),
             seen: HashTable::new(),
-            reader: Reader::default(),
+            reader: LineReader::default(),
             last: Vec::new(),
             slot: None,
             name_len: 0,
-            carry: Vec::new(),
-            dropping: None,
-            open: None,
+            carry: Carry::new(max_line),
+            quotes: Quotes::default(),
         }
     }
 
     /// Takes the next bytes, cut anywhere.
     pub fn push(&mut self, chunk: &[u8]) {
         self.stats.bytes += chunk.len() as u64;
-        let mut rest = chunk;
-        if self.dropping.is_some() || !self.carry.is_empty() {
-            let Some(end) = memchr(b'\n', rest) else {
-                return self.keep(rest);
-            };
-            let (line_end, after) = rest.split_at(end + 1);
-            rest = after;
-            self.keep(&line_end[..end]);
-            self.end_line();
-        }
-        while let Some(end) = memchr(b'\n', rest) {
-            let (line, after) = rest.split_at(end + 1);
-            rest = after;
-            if self.line(line) {
-                rest = self.run(rest);
-            }
-        }
-        self.keep(rest);
+        self.carried(|this, carry| carry.push(chunk, |stretch| this.take(stretch)));
     }
 
     /// The source has come to its proper end.
     pub fn finish(&mut self) {
-        if self.dropping.is_some() || !self.carry.is_empty() {
-            self.end_line();
-        }
-        self.open = None;
+        self.carried(|this, carry| carry.finish(|stretch| this.take(stretch)));
         // What is only needed to read on is let go: a merger holds many sources.
         self.names = HashMap::default();
         self.declared = HashMap::default();
         self.seen = HashTable::new();
-        self.carry = Vec::new();
+        self.carry = Carry::new(0);
         self.blocks.retain(|block| block.samples > 0);
         for block in &mut self.blocks {
             block.lines.shrink_to_fit();
@@ -156,44 +134,44 @@ impl Source {
         self.blocks.iter().map(|block| block.lines.capacity()).sum()
     }
 
-    /// Takes a piece of a line that holds no line feed.
-    fn keep(&mut self, piece: &[u8]) {
-        if self.dropping.is_none() && self.carry.len() + piece.len() > self.max_line {
-            let mut quotes = self.open.take().unwrap_or_default();
-            quotes.feed(&self.carry);
-            self.dropping = Some(quotes);
-            self.carry.clear();
-        }
-        match &mut self.dropping {
-            Some(quotes) => quotes.feed(piece),
-            None => self.carry.extend_from_slice(piece),
+    /// Takes what the carry hands on.
+    fn take(&mut self, stretch: Stretch<'_>) {
+        match stretch {
+            Stretch::Lines(mut rest) => {
+                while let Some(end) = memchr(b'\n', rest) {
+                    let (line, after) = rest.split_at(end + 1);
+                    rest = after;
+                    if self.line(line) {
+                        rest = self.run(rest);
+                    }
+                }
+            }
+            Stretch::OverLong { piece, last: false } => self.quotes.feed(piece),
+            Stretch::OverLong { piece, last: true } => {
+                self.quotes.end_line(piece);
+                self.stats.over_long += 1;
+            }
         }
     }
 
-    fn end_line(&mut self) {
-        if let Some(mut quotes) = self.dropping.take() {
-            quotes.feed(b"\n");
-            self.open = quotes.open().then_some(quotes);
-            self.stats.over_long += 1;
-            return;
-        }
-        let mut line = std::mem::take(&mut self.carry);
-        line.push(b'\n');
-        let _ = self.line(&line);
-        line.clear();
-        self.carry = line;
+    /// Hands the carry to `work`, which needs the rest of the source, too.
+    fn carried<T>(&mut self, work: impl FnOnce(&mut Self, &mut Carry) -> T) -> T {
+        let mut carry = std::mem::replace(&mut self.carry, Carry::new(0));
+        let done = work(self, &mut carry);
+        self.carry = carry;
+        done
     }
 
     /// Takes a line with its line feed. Returns whether it is the last sample kept.
     fn line(&mut self, line: &[u8]) -> bool {
         if line.len() > self.max_line.saturating_add(1) {
             self.stats.over_long += 1;
-            self.quotes(line);
+            self.quotes.end_line(line);
             return false;
         }
-        if self.open.is_some() {
+        if self.quotes.open() {
             self.stats.unparsed += 1;
-            self.quotes(line);
+            self.quotes.end_line(line);
             return false;
         }
         match at(line, blanks(line, 0)) {
@@ -233,12 +211,6 @@ impl Source {
         rest
     }
 
-    fn quotes(&mut self, line: &[u8]) {
-        let mut quotes = self.open.take().unwrap_or_default();
-        quotes.feed(line);
-        self.open = quotes.open().then_some(quotes);
-    }
-
     fn sample(&mut self, line: &[u8]) {
         let shared = common_prefix(&self.last, line);
         let hash = match self.reader.read(line, shared, &self.front) {
@@ -246,7 +218,7 @@ impl Source {
             Err(Bad::Labelled) => return self.stats.labelled += 1,
             Err(Bad::Unparsed) => {
                 self.stats.unparsed += 1;
-                return self.quotes(line);
+                return self.quotes.end_line(line);
             }
         };
         let name = self.reader.name(line);

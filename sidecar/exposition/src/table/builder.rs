@@ -1,11 +1,12 @@
-//! Tables as they are made, from nothing or from another.
+//! Builds label tables, from nothing or from another table.
 
 use std::collections::HashSet;
 use std::mem;
 
 use hashbrown::HashTable;
 
-use super::{KONG, LabelTable, Name, hash};
+use super::{LabelTable, Name, hash};
+use crate::added::{ADDED, KONG};
 use crate::escape::{escape_into, label_into};
 
 /// Collects the names of a [`LabelTable`]. The last entry for a name stands.
@@ -26,13 +27,13 @@ pub struct LabelTableBuilder {
     table: LabelTable,
     /// Where the labels of each Kubernetes Service stand.
     pool: HashTable<u32>,
-    /// Room for one name, and for one Service's labels.
+    /// Buffers for one name, and for one Service's labels.
     key: Vec<u8>,
     joined: Vec<u8>,
 }
 
 #[derive(Clone, Copy)]
-enum Of {
+enum NameKind {
     Service,
     Upstream,
 }
@@ -72,7 +73,7 @@ impl LabelTableBuilder {
     /// assert!(!builder.set_service("a", "default", "b"));
     /// ```
     pub fn set_service(&mut self, kong_name: &str, namespace: &str, name: &str) -> bool {
-        self.set(Of::Service, kong_name, namespace, name)
+        self.set(NameKind::Service, kong_name, namespace, name)
     }
 
     /// As [`upstream`](Self::upstream); says whether the name is new.
@@ -83,7 +84,7 @@ impl LabelTableBuilder {
     /// assert!(builder.set_upstream("a", "default", "a"));
     /// ```
     pub fn set_upstream(&mut self, kong_name: &str, namespace: &str, name: &str) -> bool {
-        self.set(Of::Upstream, kong_name, namespace, name)
+        self.set(NameKind::Upstream, kong_name, namespace, name)
     }
 
     /// How much memory the table takes so far, in bytes.
@@ -128,33 +129,33 @@ impl LabelTableBuilder {
         };
         for name in &table.names {
             let key = name.key(&table.keys);
-            for (of, at, gone) in [
-                (Of::Service, name.service, &services),
-                (Of::Upstream, name.upstream, &upstreams),
+            for (kind, at, gone) in [
+                (NameKind::Service, name.service, &services),
+                (NameKind::Upstream, name.upstream, &upstreams),
             ] {
                 if let Some(labels) = table.labels_at(at)
                     && !gone.contains(key)
                 {
-                    builder.put(of, key, labels);
+                    builder.put(kind, key, labels);
                 }
             }
         }
         builder
     }
 
-    fn set(&mut self, of: Of, kong_name: &str, namespace: &str, name: &str) -> bool {
+    fn set(&mut self, kind: NameKind, kong_name: &str, namespace: &str, name: &str) -> bool {
         let mut key = mem::take(&mut self.key);
         let mut labels = mem::take(&mut self.joined);
         key.clear();
         escape_into(&mut key, kong_name);
         labels.clear();
         join(&mut labels, namespace, name);
-        let new = self.put(of, &key, &labels);
+        let new = self.put(kind, &key, &labels);
         (self.key, self.joined) = (key, labels);
         new
     }
 
-    fn put(&mut self, of: Of, key: &[u8], labels: &[u8]) -> bool {
+    fn put(&mut self, kind: NameKind, key: &[u8], labels: &[u8]) -> bool {
         let Some(labels) = self.pooled(labels) else {
             return true;
         };
@@ -170,7 +171,7 @@ impl LabelTableBuilder {
         let name = match names.find_mut(hashed, |name| name.key(keys) == key) {
             Some(name) => name,
             None => {
-                let (Some(at), Ok(length)) = (room(keys, key), u32::try_from(key.len())) else {
+                let (Some(at), Ok(length)) = (offset(keys, key), u32::try_from(key.len())) else {
                     return true;
                 };
                 let name = Name {
@@ -185,9 +186,9 @@ impl LabelTableBuilder {
                     .into_mut()
             }
         };
-        let (now, count) = match of {
-            Of::Service => (&mut name.service, services),
-            Of::Upstream => (&mut name.upstream, upstreams),
+        let (now, count) = match kind {
+            NameKind::Service => (&mut name.service, services),
+            NameKind::Upstream => (&mut name.upstream, upstreams),
         };
         let new = mem::replace(now, labels) == Name::NONE;
         *count += usize::from(new);
@@ -202,7 +203,7 @@ impl LabelTableBuilder {
         if let Some(at) = self.pool.find(hashed, same) {
             return Some(*at);
         }
-        let at = room(&table.labels, labels)?;
+        let at = offset(&table.labels, labels)?;
         let length = u32::try_from(labels.len()).ok()?;
         self.table.labels.extend_from_slice(&length.to_le_bytes());
         self.table.labels.extend_from_slice(labels);
@@ -214,8 +215,8 @@ impl LabelTableBuilder {
     }
 }
 
-/// Where `more` would stand in the buffer, if offsets can tell it.
-fn room(buffer: &[u8], more: &[u8]) -> Option<u32> {
+/// The offset at which `more` would stand in the buffer, unless it would end beyond what 32 bits can address.
+fn offset(buffer: &[u8], more: &[u8]) -> Option<u32> {
     let end = buffer.len() + size_of::<u32>() + more.len();
     u32::try_from(end).ok().filter(|end| *end < Name::NONE)?;
     u32::try_from(buffer.len()).ok()
@@ -230,18 +231,11 @@ fn escaped<S: AsRef<str>>(names: &[S]) -> HashSet<Vec<u8>> {
     names.iter().map(escaped).collect()
 }
 
-/// Appends the labels of the Kubernetes Service in the contract's order, each followed by a comma.
+/// Appends the added labels of a Kubernetes Service, each followed by a comma, and what renames Kong's own label.
 fn join(labels: &mut Vec<u8>, namespace: &str, name: &str) {
-    for (label, value) in [
-        ("namespace", namespace),
-        ("service", name),
-        ("kubernetes_apiversion", "v1"),
-        ("kubernetes_kind", "service"),
-        ("kubernetes_name", name),
-        ("kubernetes_namespace", namespace),
-    ] {
-        label_into(labels, label, value);
+    for (label, value) in ADDED {
+        label_into(labels, label, value.of(namespace, name));
         labels.push(b',');
     }
-    labels.extend_from_slice(KONG);
+    labels.extend_from_slice(KONG.as_bytes());
 }

@@ -1,20 +1,20 @@
-//! A family's metadata, held back until it is known whether any of its samples stays.
+//! A family's metadata, pending until it is known whether any of its samples is kept.
 
 use crate::family::{Metadata, owns};
 use crate::grammar::{blanks, metric_name};
 
 /// The metadata of the family that was announced last.
 #[derive(Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct PendingMetadata {
     family: Vec<u8>,
     lines: Vec<u8>,
     /// Which kinds `lines` holds.
     kinds: [bool; 3],
 }
 
-impl Held {
-    /// Takes a metadata line, and forgets those of another family. Of a kind that is already there the first line stands,
-    /// so that what is held stays small.
+impl PendingMetadata {
+    /// Takes a metadata line, and forgets those of another family. The first line of each kind is kept, which bounds what is
+    /// held.
     pub(crate) fn hold(&mut self, kind: Metadata, family: &[u8], line: &[u8]) {
         if self.family != family {
             self.family.clear();
@@ -32,7 +32,7 @@ impl Held {
     }
 
     /// The sample that starts at `start` of the block is about to be written: writes the metadata first, if it is this
-    /// family's and still to come.
+    /// family's and not yet written.
     pub(crate) fn release(&mut self, block: &[u8], start: usize, out: &mut Vec<u8>) {
         if self.lines.is_empty() {
             return;
