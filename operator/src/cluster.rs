@@ -10,7 +10,6 @@ use crate::push::server::{Access, Push};
 use crate::push::tokens::{ApiServer, Tokens};
 use crate::reconcile;
 use crate::reconcile::missed::Missed;
-use crate::reconcile::observed::CA_CONFIG_MAP;
 use crate::reconcile::tell::Teller;
 use crate::reconcile::write::Writer;
 use crate::watches::{self, Context, Watched};
@@ -22,6 +21,7 @@ use tagalong_crds as crds;
 use tagalong_index::Settings;
 use tagalong_runtime::serve::{BindError, Limits, Server};
 use tagalong_runtime::{Drain, Readiness, tls};
+use tagalong_wire::contract::CA_CONFIG_MAP;
 use tokio::task::JoinHandle;
 
 /// Why the operator could not start.

@@ -38,7 +38,7 @@ async fn certificates() -> Result {
     let token = token(
         &client,
         name,
-        tagalong_wire::AUDIENCE,
+        tagalong_wire::contract::AUDIENCE,
         Some(("proxy", &uid)),
     )
     .await?;

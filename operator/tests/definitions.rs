@@ -83,7 +83,7 @@ async fn definitions_may_come_later() -> Result {
         token(
             &client,
             name,
-            tagalong_wire::AUDIENCE,
+            tagalong_wire::contract::AUDIENCE,
             Some(("proxy", &uid)),
         )
         .await?,

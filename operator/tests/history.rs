@@ -33,7 +33,7 @@ async fn what_changed_before_a_new_history_is_seen() -> Result {
     assert!(!follower.leads());
     let uid = pod(&client, name, "proxy", "dp").await?;
     let bound = Some(("proxy", uid.as_str()));
-    let token = token(&client, name, tagalong_wire::AUDIENCE, bound).await?;
+    let token = token(&client, name, tagalong_wire::contract::AUDIENCE, bound).await?;
     let open = namespace.until("the stream", || async {
         Ok(Sidecar::open(follower.push, &trust, &token).await?)
     });

@@ -79,7 +79,7 @@ async fn attach(namespace: &Namespace, replica: &Replica) -> Result {
     let bound = Some(("proxy", uid.as_str()));
     let (trust, token) = (
         trust(namespace).await?,
-        token(&client, name, tagalong_wire::AUDIENCE, bound).await?,
+        token(&client, name, tagalong_wire::contract::AUDIENCE, bound).await?,
     );
     let open = namespace.until("the stream", || async {
         Ok(Sidecar::open(replica.push, &trust, &token).await?)

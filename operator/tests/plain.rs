@@ -75,7 +75,7 @@ async fn workloads_attach_by_annotation_and_their_pods_get_labels() -> Result {
         let (pod, uid) = pod_of(&namespace, kind).await?;
         let trust = trust(&namespace).await?;
         let bound = Some((pod.as_str(), uid.as_str()));
-        let token = token(&client, name, tagalong_wire::AUDIENCE, bound).await?;
+        let token = token(&client, name, tagalong_wire::contract::AUDIENCE, bound).await?;
         let open = namespace.until("the stream", || async {
             Ok(Sidecar::open(replica.push, &trust, &token).await?)
         });

@@ -11,7 +11,7 @@ use support::sidecar::{Sidecar, ask, ask_and_not_read, delete_pod, pod, status, 
 use support::{KONG, Result, api, dataplane, delete, extension, gateway, operator, route, service};
 use tagalong_operator::metrics;
 
-const AUDIENCE: &str = tagalong_wire::AUDIENCE;
+const AUDIENCE: &str = tagalong_wire::contract::AUDIENCE;
 
 #[tokio::test]
 async fn a_pod_gets_its_table_and_every_change_of_it() -> Result {

@@ -83,7 +83,7 @@ async fn one_is_killed_after_the_other(cluster: &Cluster) -> Result {
         token(
             &client,
             name,
-            tagalong_wire::AUDIENCE,
+            tagalong_wire::contract::AUDIENCE,
             Some(("proxy", &uid)),
         )
         .await?,
@@ -188,7 +188,7 @@ async fn a_dropped_watch_misses_nothing(cluster: &Cluster) -> Result {
         token(
             &client,
             name,
-            tagalong_wire::AUDIENCE,
+            tagalong_wire::contract::AUDIENCE,
             Some(("proxy", &uid)),
         )
         .await?,

@@ -51,7 +51,7 @@ async fn a_rotation_is_noticed_by_nobody() -> Result {
     extension(&client, name, "x", &[]).await?;
     let uid = pod(&client, name, "proxy", "dp").await?;
     let bound = Some(("proxy", uid.as_str()));
-    let token = token(&client, name, tagalong_wire::AUDIENCE, bound).await?;
+    let token = token(&client, name, tagalong_wire::contract::AUDIENCE, bound).await?;
     let sidecars_trust = async |bundle: &str| -> Result {
         let told = namespace.until("the sidecars to be told", || async {
             equal(&trust(&namespace).await?.as_str(), &bundle)?;

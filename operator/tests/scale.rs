@@ -63,7 +63,7 @@ async fn all_connect_at_once_and_all_hear_of_a_change() -> Result {
                 token(
                     &client,
                     name,
-                    tagalong_wire::AUDIENCE,
+                    tagalong_wire::contract::AUDIENCE,
                     Some((&pod_name, &uid)),
                 )
                 .await

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgGroup, CommandFactory as _, FromArgMatches as _, Parser};
+use tagalong_wire::contract::{LISTEN_PORT, POD_UID_ENV};
 
 use crate::url::{Url, UrlError};
 
@@ -66,7 +67,7 @@ struct Flags {
         long,
         env = "TAGALONG_LISTEN",
         value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:9542"
+        default_value_t = SocketAddr::from(([0, 0, 0, 0], LISTEN_PORT))
     )]
     listen: SocketAddr,
     /// URL of Kong's own /metrics; for an https URL on loopback the certificate is not checked
@@ -107,7 +108,7 @@ impl Config {
     /// # Errors
     /// Help or version were asked for, or something is wrong with a flag.
     pub fn from_process() -> Result<Self, Exit> {
-        let pod_uid = std::env::var("TAGALONG_POD_UID")
+        let pod_uid = std::env::var(POD_UID_ENV)
             .ok()
             .filter(|uid| !uid.is_empty());
         Self::from_flags(std::env::args_os(), pod_uid)

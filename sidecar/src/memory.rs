@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use tagalong_wire::MAX_MESSAGE;
+use tagalong_wire::contract::RESOURCES_ANNOTATION;
 use thiserror::Error;
 
 /// What all the rest may need, in bytes: the process itself, and scrapes with as many readers as there are connections.
@@ -22,7 +23,7 @@ pub struct Room {
 /// Labels would need more memory than there is for them.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
-    "they need {} MiB of memory, and of the limit of {} MiB they may have {}; raise it: annotation tagalong.dev/sidecar-resources, or the chart's sidecar.resources",
+    "they need {} MiB of memory, and of the limit of {} MiB they may have {}; raise it: annotation {RESOURCES_ANNOTATION}, or the chart's sidecar.resources",
     mebibytes_up(*.needs), .limit >> 20, .has >> 20
 )]
 pub struct TooLarge {

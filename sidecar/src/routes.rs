@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tagalong_exposition::Keep;
+use tagalong_wire::contract::POD_UID_HEADER;
 use tokio::time::Instant;
 
 pub use body::Body;
@@ -28,8 +29,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::scrape::{Answer, ScrapeError, Scraper, Upstream, Want};
 use crate::serve::Handler;
 
-/// Whose metrics these are, for pods' addresses are used again: the pod's UID.
-const POD_UID: HeaderName = HeaderName::from_static("x-tagalong-pod-uid");
+const POD_UID: HeaderName = HeaderName::from_static(POD_UID_HEADER);
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// The paths above.

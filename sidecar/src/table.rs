@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use tagalong_exposition::LabelTable;
-use tagalong_wire::{Delta, Of, ParseError, Snapshot};
+use tagalong_wire::{Delta, NameKind, ParseError, Snapshot};
 use thiserror::Error;
 
 use crate::memory::{Room, TooLarge};
@@ -50,10 +50,10 @@ impl Loaded {
         let mut labels = LabelTable::builder();
         let held = json.len() + in_use.labels.bytes();
         let mut full = None;
-        let version = Snapshot::read(json, |of, kong, namespace, name| {
-            let new = match of {
-                Of::Service => labels.set_service(kong, namespace, name),
-                Of::Upstream => labels.set_upstream(kong, namespace, name),
+        let version = Snapshot::read(json, |kind, kong, namespace, name| {
+            let new = match kind {
+                NameKind::Service => labels.set_service(kong, namespace, name),
+                NameKind::Upstream => labels.set_upstream(kong, namespace, name),
             };
             match room.check(held + labels.bytes()) {
                 Ok(()) => Ok(new),

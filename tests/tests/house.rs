@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("index", &["crds", "wire"]),
     ("sidecar", &["exposition", "wire"]),
-    ("webhook", &["crds", "runtime"]),
+    ("webhook", &["crds", "runtime", "wire"]),
     (
         "operator",
         &["crds", "exposition", "index", "runtime", "wire"],

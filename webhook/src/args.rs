@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tagalong_runtime::RuntimeArgs;
+use tagalong_wire::contract::LISTEN_PORT;
 
 use crate::native::NativeSidecars;
-use crate::{PullPolicy, Settings, names};
+use crate::{PullPolicy, Settings};
 
 /// The version and the commit it was built from.
 const VERSION: &str = concat!(
@@ -35,7 +36,7 @@ pub struct Args {
     #[arg(long, env = "TAGALONG_SIDECAR_PULL_POLICY")]
     pub sidecar_pull_policy: Option<PullPolicy>,
     /// Port that the sidecar listens on
-    #[arg(long, env = "TAGALONG_SIDECAR_PORT", default_value_t = names::LISTEN_PORT, value_parser = clap::value_parser!(u16).range(1024..))]
+    #[arg(long, env = "TAGALONG_SIDECAR_PORT", default_value_t = LISTEN_PORT, value_parser = clap::value_parser!(u16).range(1024..))]
     pub sidecar_port: u16,
     /// `resources` of the sidecar, as a JSON object. If not set, small built-in defaults
     #[arg(long, env = "TAGALONG_SIDECAR_RESOURCES", value_parser = Settings::resources)]

@@ -13,6 +13,7 @@ mod sidecar;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{Patch, PatchOperation};
 use serde_json::{Value, json};
+use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
 use self::kind::Kind;
 use self::marker::Marker;
@@ -20,7 +21,9 @@ use self::overrides::Overrides;
 use self::pod::Pod;
 pub use self::refusal::Refusal;
 use crate::Settings;
-use crate::names::{CLUSTER_CERTIFICATE, ENABLED, INJECT_LABEL};
+
+/// The first volume that Kong's operators give Kong's pods.
+const CLUSTER_CERTIFICATE: &str = "cluster-certificate";
 
 /// What becomes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +86,7 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outco
     let wanted = object
         .pointer("/metadata/labels")
         .and_then(|labels| labels.get(INJECT_LABEL))
-        == Some(&Value::from(ENABLED));
+        == Some(&Value::from(INJECT_ENABLED));
     if object
         .pointer("/metadata/deletionTimestamp")
         .is_some_and(|time| !time.is_null())

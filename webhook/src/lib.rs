@@ -12,7 +12,6 @@ mod image;
 mod inject;
 mod intake;
 mod metrics;
-pub mod names;
 mod native;
 mod quantity;
 mod resources;

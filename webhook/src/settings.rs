@@ -1,8 +1,9 @@
 //! What an installation decides about the sidecar.
 
 use serde_json::Value;
+use tagalong_wire::contract::LISTEN_PORT;
 
-use crate::{image, names, resources};
+use crate::{image, resources};
 
 /// Everything that [`inject`](crate::inject()) knows apart from the object. All replicas of the webhook must be given the
 /// same, or the sidecar would change with the replica that answers.
@@ -36,7 +37,7 @@ impl Settings {
             image: image.into(),
             pull_policy: None,
             labels_url: labels_url.into(),
-            listen_port: names::LISTEN_PORT,
+            listen_port: LISTEN_PORT,
             resources: resources::defaults(),
             native: true,
             scrape_annotations: false,

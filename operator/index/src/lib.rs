@@ -66,13 +66,10 @@ pub use self::{
     manifests::Manifests,
     object::{Object, ObjectKind, Source},
     plan::{FellowProblem, Outcome, Plan, PluginPlan, Refusal, Seen, ServicePlan},
-    plugins::{MANAGED_BY, MANAGED_BY_LABEL, PROMETHEUS, PluginConfig, plugin_name},
+    plugins::{PROMETHEUS, PluginConfig, plugin_name},
     pods::Pod,
     report::{Reading, Report, Unmapped},
-    settings::{
-        DATAPLANE_LABEL, EXTENSION_ANNOTATION, INJECT_ENABLED, INJECT_LABEL, Settings,
-        WATCH_NAMESPACES_ANNOTATION,
-    },
+    settings::Settings,
     topology::{Attachment, DataPlane},
     translate::{Form, Nothing, Target},
 };

@@ -8,12 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tagalong_crds as crds;
 use tagalong_crds::{DataPlaneRef, ExtensionRef, GATEWAY_API, Kind};
+use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
-use crate::{
-    key::Key,
-    object::Object,
-    settings::{INJECT_ENABLED, INJECT_LABEL},
-};
+use crate::{key::Key, object::Object};
 
 /// Where objects live whose manifests name no namespace.
 const DEFAULT_NAMESPACE: &str = "default";

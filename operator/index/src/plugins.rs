@@ -7,15 +7,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tagalong_crds::{KongClusterPlugin, KongPlugin, MetricsConfig};
+use tagalong_wire::contract::{MANAGED_BY, MANAGED_BY_LABEL};
 
 use crate::key::{Key, Name};
 
 /// The Kong plugin that this is all about.
 pub const PROMETHEUS: &str = "prometheus";
-/// The label by which the managed KongPlugins are known.
-pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
-/// The value of [`MANAGED_BY_LABEL`].
-pub const MANAGED_BY: &str = "tagalong";
 /// What the name of a managed plugin ends in.
 const SUFFIX: &str = "-metrics-prometheus";
 /// The longest name of an object.

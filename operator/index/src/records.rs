@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::core::{Resource, ResourceExt as _};
 use tagalong_crds as crds;
 use tagalong_crds::{DataPlaneRef, ExtensionRef, GATEWAY_API, GATEWAY_OPERATOR, MetricsConfig};
+use tagalong_wire::contract::{
+    DATAPLANE_LABEL, EXTENSION_ANNOTATION, INJECT_ENABLED, INJECT_LABEL,
+    WATCH_NAMESPACES_ANNOTATION,
+};
 
 use crate::{
     key::{Interner, Key, Name},
     pods::Selector,
-    settings::{
-        DATAPLANE_LABEL, EXTENSION_ANNOTATION, INJECT_ENABLED, INJECT_LABEL,
-        WATCH_NAMESPACES_ANNOTATION,
-    },
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]

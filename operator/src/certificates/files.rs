@@ -7,6 +7,7 @@ use rustls::pki_types::pem::PemObject as _;
 use std::path::Path;
 use tagalong_runtime::Drain;
 use tagalong_runtime::tls::{Files, REREAD};
+use tagalong_wire::contract::CA_KEY;
 use tokio::sync::watch;
 
 /// Follows the files of `dir`.
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 pub fn follow(dir: &Path, drain: Drain) -> Serving {
     let certificates = Files::in_dir(dir).follow(drain.clone());
     let (sender, bundle) = watch::channel(None);
-    let path = dir.join("ca.crt");
+    let path = dir.join(CA_KEY);
     drain.clone().spawn("reading the authority again", async move {
         loop {
             match std::fs::read_to_string(&path) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tagalong_runtime::Drain;
 use tagalong_runtime::tls;
+use tagalong_wire::contract::CA_KEY;
 use tokio::sync::watch;
 
 /// How often the Secrets are read again.
@@ -18,7 +19,6 @@ const REREAD: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(1);
 
 const AUTHORITY: &str = "authority.json";
-const BUNDLE: &str = "ca.crt";
 const ISSUER: &str = "tagalong.dev/issuer";
 const RENEW: &str = "tagalong.dev/renew-at";
 const NAMES: &str = "tagalong.dev/names";
@@ -151,7 +151,7 @@ impl Keeper {
         if changed {
             let mut content = found.content.clone();
             content.data.insert(AUTHORITY.to_owned(), text);
-            content.data.insert(BUNDLE.to_owned(), authority.bundle());
+            content.data.insert(CA_KEY.to_owned(), authority.bundle());
             kept.write(found, &content, &self.writes).await?;
             tracing::info!(
                 secret = kept.name,
@@ -194,7 +194,7 @@ fn content(leaf: Leaf, names: &[String], authority: &Authority) -> Content {
         data: [
             ("tls.crt".to_owned(), leaf.certificate),
             ("tls.key".to_owned(), leaf.key),
-            (BUNDLE.to_owned(), authority.bundle()),
+            (CA_KEY.to_owned(), authority.bundle()),
         ]
         .into(),
         annotations: [
@@ -221,5 +221,5 @@ fn is_due(content: &Content, names: &[String], authority: &Authority, now: i64) 
     said(ISSUER) != authority.issuer()
         || said(NAMES) != Some(names.join(",").as_str())
         || renew.is_none_or(|at| now >= at)
-        || content.data.get(BUNDLE) != Some(&authority.bundle())
+        || content.data.get(CA_KEY) != Some(&authority.bundle())
 }

@@ -5,6 +5,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ObjectMeta, PostParams};
 use std::collections::BTreeMap;
+use tagalong_wire::contract::{MANAGED_BY, MANAGED_BY_LABEL};
 
 /// What a Secret holds, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Kept {
         let mut object = found.object.unwrap_or_else(|| Secret {
             metadata: ObjectMeta {
                 name: Some(self.name.clone()),
-                labels: Some([("app.kubernetes.io/managed-by".into(), "tagalong".into())].into()),
+                labels: Some([(MANAGED_BY_LABEL.into(), MANAGED_BY.into())].into()),
                 ..ObjectMeta::default()
             },
             type_: Some(self.kind.to_owned()),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tagalong_exposition::merge::Source;
 use tagalong_exposition::negotiate::TIMEOUT_HEADER;
 use tagalong_index::Key;
+use tagalong_wire::contract::{POD_UID_HEADER, SAMPLES_ALL, SAMPLES_ENRICHED, SAMPLES_QUERY};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -179,11 +180,11 @@ async fn fetch_now(
     let left = deadline
         .saturating_duration_since(Instant::now())
         .as_secs_f64();
-    let path = match samples {
-        Aggregate::All => "/metrics?samples=all",
-        Aggregate::Enriched | Aggregate::Off => "/metrics?samples=enriched",
+    let samples = match samples {
+        Aggregate::All => SAMPLES_ALL,
+        Aggregate::Enriched | Aggregate::Off => SAMPLES_ENRICHED,
     };
-    let request = Request::get(path)
+    let request = Request::get(format!("/metrics?{SAMPLES_QUERY}={samples}"))
         .header(HOST, target.address.to_string())
         .header(ACCEPT, "text/plain;version=0.0.4")
         .header(ACCEPT_ENCODING, "gzip")
@@ -195,7 +196,7 @@ async fn fetch_now(
         .await
         .map_err(|error| broken(&error))?;
     let status = answer.status();
-    match header(answer.headers(), "x-tagalong-pod-uid") {
+    match header(answer.headers(), POD_UID_HEADER) {
         Some(other) if other != target.uid => return Err(Failed::OtherPod(other)),
         // A sidecar that has no room for another connection does not say which pod it is.
         _ if status != StatusCode::OK => return Err(Failed::Status(status.as_u16())),

@@ -13,6 +13,7 @@ use tagalong_runtime::Drain;
 use tagalong_runtime::admin::{only, text};
 use tagalong_runtime::serve::{Hangup, Peer};
 use tagalong_runtime::sparing::Sparing;
+use tagalong_wire::contract::DATAPLANE_QUERY;
 
 /// Answers are streams, or a line of text that says why not.
 pub type Answer = Response<Either<Lines, Full<Bytes>>>;
@@ -80,7 +81,8 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
                 let query = request.uri().query().unwrap_or_default();
                 let named = query
                     .split('&')
-                    .find_map(|pair| pair.strip_prefix("dataplane="));
+                    .filter_map(|pair| pair.split_once('='))
+                    .find_map(|(name, value)| (name == DATAPLANE_QUERY).then_some(value));
                 let who = named.unwrap_or("the only DataPlane").to_owned();
                 (self.tables.subscribe_to(named), who)
             }

@@ -38,7 +38,7 @@ pub struct PodIdentity {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The API server does not vouch for it.
-    #[error("the token is not valid for the audience {audience:?}: {0}", audience = tagalong_wire::AUDIENCE)]
+    #[error("the token is not valid for the audience {audience:?}: {0}", audience = tagalong_wire::contract::AUDIENCE)]
     Invalid(String),
     /// A good token, but of no pod.
     #[error("the token is not bound to a pod")]
@@ -62,7 +62,7 @@ impl Reviewer for ApiServer {
     async fn review(&self, token: &str) -> Result<TokenReview, String> {
         let review = TokenReview {
             spec: TokenReviewSpec {
-                audiences: Some(vec![tagalong_wire::AUDIENCE.to_owned()]),
+                audiences: Some(vec![tagalong_wire::contract::AUDIENCE.to_owned()]),
                 token: Some(token.to_owned()),
             },
             ..TokenReview::default()
@@ -142,7 +142,7 @@ fn judge(review: TokenReview) -> Result<PodIdentity, Refused> {
     let audiences = status.audiences.unwrap_or_default();
     if !audiences
         .iter()
-        .any(|audience| audience == tagalong_wire::AUDIENCE)
+        .any(|audience| audience == tagalong_wire::contract::AUDIENCE)
     {
         return Err(Refused::Invalid("it is for another audience".to_owned()));
     }

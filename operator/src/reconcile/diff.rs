@@ -4,15 +4,15 @@
 //! last Service that names it has been *seen* without it; an extension is let go once nothing of it is left.
 
 use crate::reconcile::observed::{
-    ADDED_LABEL, ADDED_PLUGIN, CA_CONFIG_MAP, CaConfigMap, DataPlane, FINALIZER, Observed, Plugin,
-    Service,
+    ADDED_LABEL, ADDED_PLUGIN, CaConfigMap, DataPlane, FINALIZER, Observed, Plugin, Service,
 };
 use crate::reconcile::policies;
 use crate::reconcile::subject::{Subject, SubjectKind};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use tagalong_index::Key;
 use tagalong_index::annotation::{self, PLUGINS};
-use tagalong_index::{INJECT_ENABLED, INJECT_LABEL, Key};
+use tagalong_wire::contract::{CA_CONFIG_MAP, INJECT_ENABLED, INJECT_LABEL};
 
 /// What tagalong wants of the objects that it writes.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,7 +7,8 @@ use crate::reconcile::observed::Observed;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tagalong_index::{INJECT_ENABLED, Index, Key};
+use tagalong_index::{Index, Key};
+use tagalong_wire::contract::INJECT_ENABLED;
 use tokio::time::Instant;
 
 /// One DataPlane is brought through the webhook no more often than once in so many times the patience.

@@ -8,7 +8,8 @@ use kube::{Resource, ResourceExt as _};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use tagalong_crds as crds;
-use tagalong_index::{INJECT_LABEL, Key, MANAGED_BY, MANAGED_BY_LABEL, ObjectKind};
+use tagalong_index::{Key, ObjectKind};
+use tagalong_wire::contract::{CA_KEY, INJECT_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
 
 /// On a Service: the plugin that we added to its `konghq.com/plugins`. What a person put there has none.
 pub const ADDED_PLUGIN: &str = "tagalong.dev/added-plugin";
@@ -18,10 +19,6 @@ pub const ADDED_LABEL: &str = "tagalong.dev/added-inject-label";
 pub const EXTENSION: &str = "tagalong.dev/extension";
 /// On an extension, while something of it remains in other objects.
 pub const FINALIZER: &str = "tagalong.dev/leave-as-found";
-/// The ConfigMap that brings the certificate authority to sidecars.
-pub const CA_CONFIG_MAP: &str = "tagalong-ca";
-/// Its key.
-pub const CA_KEY: &str = "ca.crt";
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +59,7 @@ pub struct DataPlane {
     pub deleting: bool,
 }
 
-/// A ConfigMap named [`CA_CONFIG_MAP`].
+/// A ConfigMap named [`CA_CONFIG_MAP`](tagalong_wire::contract::CA_CONFIG_MAP).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaConfigMap {
     /// Its version.

@@ -19,7 +19,8 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use tagalong_index::{Index, Key, MANAGED_BY, MANAGED_BY_LABEL};
+use tagalong_index::{Index, Key};
+use tagalong_wire::contract::{MANAGED_BY, MANAGED_BY_LABEL};
 
 const INGRESS: &str = "Ingress";
 /// Names of objects may be longer; that of the DataPlane is cut so far that a hash fits behind.

@@ -3,7 +3,7 @@
 use crate::lease::Writes;
 use crate::metrics::{self, Kind};
 use crate::reconcile::diff::{Action, Patched};
-use crate::reconcile::observed::{CA_CONFIG_MAP, CA_KEY, EXTENSION, Observe};
+use crate::reconcile::observed::{EXTENSION, Observe};
 use crate::reconcile::policies::{self, Admitted};
 use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::world::World;
@@ -17,7 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tagalong_crds as crds;
-use tagalong_index::{Key, MANAGED_BY, MANAGED_BY_LABEL, PROMETHEUS};
+use tagalong_index::{Key, PROMETHEUS};
+use tagalong_wire::contract::{CA_CONFIG_MAP, CA_KEY, MANAGED_BY, MANAGED_BY_LABEL};
 
 /// Writes under way at once.
 const AT_ONCE: usize = 16;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use tagalong_wire::contract::CA_CONFIG_MAP;
 use tagalong_wire::{ParseError, Resync, TooLong};
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ pub enum StreamError {
     Token(String),
     /// There are no CA certificates to check the operator by.
     #[error(
-        "cannot read the operator's CA certificates {0}; the operator writes them into ConfigMap tagalong-ca"
+        "cannot read the operator's CA certificates {0}; the operator writes them into ConfigMap {CA_CONFIG_MAP}"
     )]
     Ca(String),
     /// Nobody answers, or not with a TLS that we trust.

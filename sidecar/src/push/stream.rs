@@ -133,14 +133,15 @@ impl Stream {
 /// Reads a message, if there is room for what it holds. A snapshot becomes the table here and now: it is never in memory as
 /// anything else.
 fn news(line: &[u8], in_use: &Loaded, room: Room) -> Result<News, StreamError> {
-    match Kind::of(line)? {
+    let kind = Kind::of(line)?;
+    match kind {
         Kind::Snapshot => return Ok(News::Table(Loaded::snapshot(line, in_use, room)?)),
         Kind::Delta => room
             .check(2 * in_use.labels.bytes() + DELTA * line.len())
             .map_err(StreamError::Change)?,
         Kind::Heartbeat | Kind::Unknown => {}
     }
-    Ok(match Message::parse(line)? {
+    Ok(match kind.read(line)? {
         Message::Delta(delta) => News::Delta(delta),
         Message::Heartbeat { version } => News::Heartbeat(version),
         Message::Snapshot(_) | Message::Unknown => News::Unknown,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderName};
 use tagalong_exposition::{Keep, negotiate};
+use tagalong_wire::contract::{SAMPLES_ALL, SAMPLES_ENRICHED, SAMPLES_QUERY};
 
 /// How much earlier than the scraper we give up, so that it hears why: a tenth of its time, at most this.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -34,14 +35,14 @@ pub(super) fn keep(query: Option<&str>) -> Result<Keep, String> {
         .into_iter()
         .flat_map(|query| query.split('&'))
         .filter_map(|pair| pair.split_once('='))
-        .filter(|(name, _)| *name == "samples")
+        .filter(|(name, _)| *name == SAMPLES_QUERY)
         .map(|(_, value)| value)
         .next_back();
     match samples {
-        None | Some("all") => Ok(Keep::All),
-        Some("enriched") => Ok(Keep::Enriched),
+        None | Some(SAMPLES_ALL) => Ok(Keep::All),
+        Some(SAMPLES_ENRICHED) => Ok(Keep::Enriched),
         Some(other) => Err(format!(
-            "samples is {other:?}, known are \"all\" and \"enriched\""
+            "{SAMPLES_QUERY} is {other:?}, known are {SAMPLES_ALL:?} and {SAMPLES_ENRICHED:?}"
         )),
     }
 }

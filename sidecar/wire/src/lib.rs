@@ -14,13 +14,18 @@
 //!   in between still adds one. Whatever does not fit is a [`Resync`]: the sidecar keeps its table and opens a new stream.
 //! - Both sides ignore what they do not know, fields and message types alike, so either can be updated first.
 //!
-//! Nothing here does I/O: [`Lines`] cuts bytes into lines, [`Message::parse`] reads one, [`Table`] applies it. Who wants
-//! no copy of a large table in memory reads its SNAPSHOT by [`Snapshot::read`], and keeps the order by [`Versions`].
+//! Nothing here does I/O: [`Lines`] cuts bytes into lines, [`Message::parse`] reads one, [`Versions`] keeps their order.
+//! [`Snapshot::read`] reads a SNAPSHOT name by name, so that a large table is never in memory twice. The feature `oracle`
+//! has the plain way, `Table`, which tests hold both programs to.
+//!
+//! [`contract`] is the home of the names that the programs share in a cluster.
 
+pub mod contract;
 mod lines;
 mod message;
 mod names;
 mod snapshot;
+#[cfg(any(test, feature = "oracle"))]
 mod table;
 mod versions;
 
@@ -29,15 +34,13 @@ use std::time::Duration;
 pub use lines::{Lines, TooLong};
 pub use message::{Delta, Kind, Message, ParseError, Unset};
 pub use names::{Entries, Names, ServiceRef};
-pub use snapshot::{Of, Snapshot};
+pub use snapshot::{NameKind, Snapshot};
+#[cfg(any(test, feature = "oracle"))]
 pub use table::{Applied, Table};
 pub use versions::{Resync, Versions};
 
 /// Where the operator serves the stream.
 pub const PATH: &str = "/v1/labels";
-
-/// The audience of the projected service-account token that a sidecar shows as `Authorization: Bearer …`.
-pub const AUDIENCE: &str = "tagalong";
 
 /// The stream's media type.
 pub const CONTENT_TYPE: &str = "application/x-ndjson";

@@ -19,7 +19,6 @@ pub struct TooLong {
 ///     lines.push(chunk, |line| seen.push(line.to_vec()))?;
 /// }
 /// assert_eq!(seen, [&b"{\"a\":1}"[..], b"{}"]);
-/// assert_eq!(lines.pending(), 4);
 /// # Ok::<_, tagalong_wire::TooLong>(())
 /// ```
 #[derive(Debug)]
@@ -60,12 +59,6 @@ impl Lines {
         self.check(rest.len())?;
         self.carry.extend_from_slice(rest);
         Ok(())
-    }
-
-    /// How many bytes wait for their newline.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.carry.len()
     }
 
     fn check(&self, more: usize) -> Result<(), TooLong> {

@@ -82,15 +82,7 @@ impl Message {
     /// # Errors
     /// Not JSON, no `type`, or a known type whose fields do not fit.
     pub fn parse(json: &[u8]) -> Result<Self, ParseError> {
-        Ok(match Kind::of(json)? {
-            Kind::Snapshot => Self::Snapshot(Snapshot::parse(json)?),
-            Kind::Delta => Self::Delta(serde_json::from_slice(json)?),
-            Kind::Heartbeat => {
-                let Beat { version } = serde_json::from_slice(json)?;
-                Self::Heartbeat { version }
-            }
-            Kind::Unknown => Self::Unknown,
-        })
+        Kind::of(json)?.read(json)
     }
 
     /// Appends the message as one line with its newline. [`Unknown`](Self::Unknown) has no form and appends nothing.
@@ -122,6 +114,22 @@ impl Kind {
     pub fn of(json: &[u8]) -> Result<Self, ParseError> {
         let head: Head<'_> = serde_json::from_slice(json)?;
         Ok(head.kind())
+    }
+
+    /// Reads a message whose type [`of`](Self::of) has found to be this one.
+    ///
+    /// # Errors
+    /// Its fields do not fit.
+    pub fn read(self, json: &[u8]) -> Result<Message, ParseError> {
+        Ok(match self {
+            Self::Snapshot => Message::Snapshot(Snapshot::parse(json)?),
+            Self::Delta => Message::Delta(serde_json::from_slice(json)?),
+            Self::Heartbeat => {
+                let Beat { version } = serde_json::from_slice(json)?;
+                Message::Heartbeat { version }
+            }
+            Self::Unknown => Message::Unknown,
+        })
     }
 
     /// Refuses a message of another type.

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 
-use crate::message::{Kind, ParseError};
+#[cfg(any(test, feature = "oracle"))]
+use crate::message::Kind;
+use crate::message::ParseError;
 use crate::names::{Each, Names, Text};
 
 /// The whole table.
@@ -20,7 +22,7 @@ pub struct Snapshot {
 
 /// Which of Kong's entities a name is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Of {
+pub enum NameKind {
     /// A service.
     Service,
     /// An upstream.
@@ -35,10 +37,10 @@ impl Snapshot {
     pub(crate) fn parse(json: &[u8]) -> Result<Self, ParseError> {
         let mut snapshot = Self::default();
         let (services, upstreams) = (&mut snapshot.services, &mut snapshot.upstreams);
-        let version = Self::read(json, |of, kong, namespace, name| {
-            let names = match of {
-                Of::Service => &mut *services,
-                Of::Upstream => &mut *upstreams,
+        let version = Self::read(json, |kind, kong, namespace, name| {
+            let names = match kind {
+                NameKind::Service => &mut *services,
+                NameKind::Upstream => &mut *upstreams,
             };
             Ok(names.add(kong, namespace, name))
         })?;
@@ -51,11 +53,11 @@ impl Snapshot {
     /// error follows. `take` says whether the name is new, or why it takes no more.
     ///
     /// ```
-    /// use tagalong_wire::{Of, Snapshot};
+    /// use tagalong_wire::{NameKind, Snapshot};
     ///
     /// let json = br#"{"type":"SNAPSHOT","version":7,"services":{"a":{"namespace":"n","name":"s"}}}"#;
-    /// let version = Snapshot::read(json, |of, kong, namespace, name| {
-    ///     assert_eq!((of, kong, namespace, name), (Of::Service, "a", "n", "s"));
+    /// let version = Snapshot::read(json, |kind, kong, namespace, name| {
+    ///     assert_eq!((kind, kong, namespace, name), (NameKind::Service, "a", "n", "s"));
     ///     Ok(true)
     /// })?;
     /// assert_eq!(version, 7);
@@ -66,7 +68,7 @@ impl Snapshot {
     /// Its fields do not fit, a name comes twice, or `take` takes no more. The message's type is not looked at.
     pub fn read(
         json: &[u8],
-        take: impl FnMut(Of, &str, &str, &str) -> Result<bool, String>,
+        take: impl FnMut(NameKind, &str, &str, &str) -> Result<bool, String>,
     ) -> Result<u64, ParseError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let version = deserializer.deserialize_map(Whole(take))?;
@@ -78,6 +80,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`read`](Self::read), or another type of message.
+    #[cfg(any(test, feature = "oracle"))]
     pub fn from_file(json: &[u8]) -> Result<Self, ParseError> {
         Kind::expect(json, Kind::Snapshot)?;
         Self::parse(json)
@@ -88,7 +91,7 @@ struct Whole<F>(F);
 
 impl<'de, F> Visitor<'de> for Whole<F>
 where
-    F: FnMut(Of, &str, &str, &str) -> Result<bool, String>,
+    F: FnMut(NameKind, &str, &str, &str) -> Result<bool, String>,
 {
     type Value = u64;
 
@@ -103,11 +106,11 @@ where
                 "version" if version.is_none() => version = Some(map.next_value()?),
                 "services" if !services => {
                     services = true;
-                    map.next_value_seed(self.each(Of::Service))?;
+                    map.next_value_seed(self.each(NameKind::Service))?;
                 }
                 "upstreams" if !upstreams => {
                     upstreams = true;
-                    map.next_value_seed(self.each(Of::Upstream))?;
+                    map.next_value_seed(self.each(NameKind::Upstream))?;
                 }
                 "version" | "services" | "upstreams" => {
                     return Err(A::Error::custom(format_args!("duplicate field `{field}`")));
@@ -123,9 +126,9 @@ where
 
 impl<F> Whole<F>
 where
-    F: FnMut(Of, &str, &str, &str) -> Result<bool, String>,
+    F: FnMut(NameKind, &str, &str, &str) -> Result<bool, String>,
 {
-    fn each(&mut self, of: Of) -> impl for<'de> DeserializeSeed<'de, Value = ()> {
-        Each(move |kong: &str, namespace: &str, name: &str| (self.0)(of, kong, namespace, name))
+    fn each(&mut self, kind: NameKind) -> impl for<'de> DeserializeSeed<'de, Value = ()> {
+        Each(move |kong: &str, namespace: &str, name: &str| (self.0)(kind, kong, namespace, name))
     }
 }

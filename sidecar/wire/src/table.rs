@@ -1,4 +1,4 @@
-//! The table that a stream of messages makes, on both of its ends.
+//! The table that a stream of messages makes, in the plainest way: what tests hold the programs' own tables to.
 
 use crate::message::{Delta, Message, Unset};
 use crate::names::{Entries, Names};

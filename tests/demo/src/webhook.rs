@@ -1,8 +1,8 @@
 //! What the webhook makes of the example's DataPlane: its decision is a pure function, so no cluster is asked.
 
 use serde_json::{Value, json};
-use tagalong_webhook::names::{ENABLED, INJECT_LABEL};
 use tagalong_webhook::{Settings, Verdict, inject};
+use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
 use crate::{Failure, example};
 
@@ -16,7 +16,7 @@ pub fn patch() -> Result<Vec<Value>, Failure> {
     let data_plane = json!({
         "apiVersion": "gateway-operator.konghq.com/v1beta1",
         "kind": "DataPlane",
-        "metadata": { "name": "kong", "namespace": "default", "labels": { INJECT_LABEL: ENABLED } },
+        "metadata": { "name": "kong", "namespace": "default", "labels": { INJECT_LABEL: INJECT_ENABLED } },
         "spec": configuration["spec"]["dataPlaneOptions"],
     });
     let settings = Settings::new(

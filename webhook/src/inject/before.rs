@@ -1,11 +1,13 @@
 //! When an update leaves the pod template as it was, whatever these settings would make of it.
 
 use serde_json::Value;
+use tagalong_wire::contract::{
+    IMAGE_ANNOTATION, INJECT_LABEL, PORT_ANNOTATION, RESOURCES_ANNOTATION,
+};
 
 use super::kind::Kind;
 use super::marker;
 use crate::Settings;
-use crate::names::{IMAGE_ANNOTATION, INJECT_LABEL, PORT_ANNOTATION, RESOURCES_ANNOTATION};
 
 /// The pod template before the update, if it has to stay, given that `base` is the user's part of it after the update.
 pub(super) fn kept<'a>(

@@ -1,14 +1,13 @@
 //! What was put into a pod template, so that it can be taken out again without a trace.
 //!
 //! Containers, ports and volumes are known by their name. What their names do not tell stands in the annotation
-//! [`MARKER`]: which of the lists were not there before, and which annotations were added.
+//! [`INJECTED_ANNOTATION`]: which of the lists were not there before, and which annotations were added.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-
-use crate::names::{MARKER, SIDECAR};
+use tagalong_wire::contract::{INJECTED_ANNOTATION, SIDECAR};
 
 /// The lists and maps of a pod template that may have to be made first. Children stand before their parents.
 const MADE: [&str; 4] = [
@@ -18,7 +17,7 @@ const MADE: [&str; 4] = [
     "/spec/volumes",
 ];
 
-/// The value of [`MARKER`].
+/// The value of [`INJECTED_ANNOTATION`].
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marker {
     /// Which of [`MADE`] were not there.
@@ -80,11 +79,13 @@ impl Marker {
     pub(super) fn write(&self, annotations: &mut Map<String, Value>) {
         // A struct of strings can always be written as JSON.
         let value = serde_json::to_string(self).unwrap_or_default();
-        annotations.insert(MARKER.to_owned(), Value::String(value));
+        annotations.insert(INJECTED_ANNOTATION.to_owned(), Value::String(value));
     }
 
     fn read(template: &Value) -> Option<Self> {
-        let marker = template.pointer("/metadata/annotations")?.get(MARKER)?;
+        let marker = template
+            .pointer("/metadata/annotations")?
+            .get(INJECTED_ANNOTATION)?;
         // A marker that somebody broke still says that the sidecar is ours.
         Some(
             marker
@@ -140,7 +141,7 @@ pub(super) fn removed(template: &Value) -> Value {
         volumes.retain(|item| !ours(item));
     }
     if let Some(Value::Object(annotations)) = base.pointer_mut("/metadata/annotations") {
-        annotations.remove(MARKER);
+        annotations.remove(INJECTED_ANNOTATION);
         for (name, value) in &marker.annotations {
             // Whoever gave it another value since has made it theirs.
             if annotations.get(name).and_then(Value::as_str) == Some(value) {

@@ -1,8 +1,8 @@
 //! What one DataPlane decides about its own sidecar, by annotation.
 
 use serde_json::Value;
+use tagalong_wire::contract::{IMAGE_ANNOTATION, PORT_ANNOTATION, RESOURCES_ANNOTATION};
 
-use crate::names::{IMAGE_ANNOTATION, PORT_ANNOTATION, RESOURCES_ANNOTATION};
 use crate::{Settings, resources};
 
 /// The settings of one sidecar.

@@ -1,10 +1,10 @@
 //! A pod template, read as far as the sidecar's place in it needs.
 
 use serde_json::Value;
+use tagalong_wire::contract::{PORT_NAME, SIDECAR};
 
 use super::kind::Kind;
 use super::refusal::Refusal;
-use crate::names::SIDECAR;
 
 /// The parts of a pod template that were found to have the types that Kubernetes gives them.
 pub(super) struct Pod<'a> {
@@ -83,7 +83,7 @@ impl<'a> Pod<'a> {
         if self
             .all_containers()
             .flat_map(ports)
-            .any(|port| name(port) == SIDECAR)
+            .any(|port| name(port) == PORT_NAME)
         {
             return Err(Refusal::NameTaken("port"));
         }

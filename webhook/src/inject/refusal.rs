@@ -1,6 +1,6 @@
 //! Why an object that asks for the sidecar does not get it.
 
-use crate::names;
+use tagalong_wire::contract;
 
 /// Each text says what is wrong and what to do, and becomes a warning to whoever applies the object. Kubernetes wants
 /// a warning within 256 characters, hence the brevity.
@@ -19,7 +19,7 @@ pub enum Refusal {
     #[error("no container of the pod template is named `proxy`, so none is known to be Kong")]
     NoProxy,
     /// The names of what we add are taken by something that is not ours.
-    #[error("the pod template has a {0} named `{name}` of its own; rename it", name = names::SIDECAR)]
+    #[error("the pod template has a {0} named `{name}` of its own; rename it", name = contract::SIDECAR)]
     NameTaken(&'static str),
     /// Kong's status listener, where its metrics are, is off.
     #[error("KONG_STATUS_LISTEN is `off`, so Kong has no /metrics to read; set it to 0.0.0.0:8100")]
@@ -36,7 +36,7 @@ pub enum Refusal {
     #[error("no address in KONG_STATUS_LISTEN can be scraped: `{0}`; set it to 0.0.0.0:8100")]
     StatusUnusable(String),
     /// Something in the pod listens on the sidecar's port.
-    #[error("port {port} is taken by {by}; choose another by annotation {annotation}", annotation = names::PORT_ANNOTATION)]
+    #[error("port {port} is taken by {by}; choose another by annotation {annotation}", annotation = contract::PORT_ANNOTATION)]
     PortTaken {
         /// The sidecar's port.
         port: u16,

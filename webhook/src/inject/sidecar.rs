@@ -4,9 +4,9 @@
 //! an operator that defaults one copy and compares it with the other finds no difference.
 
 use serde_json::{Value, json};
+use tagalong_wire::contract::{AUDIENCE, CA_CONFIG_MAP, CA_KEY, POD_UID_ENV, PORT_NAME, SIDECAR};
 
 use super::overrides::Overrides;
-use crate::names::{AUDIENCE, CA_CONFIG_MAP, CA_KEY, SIDECAR};
 use crate::settings::PullPolicy;
 use crate::{Settings, image};
 
@@ -43,10 +43,10 @@ pub(super) fn container(
             format!("--ca-file={MOUNT}/{CA_KEY}"),
         ],
         "env": [{
-            "name": "TAGALONG_POD_UID",
+            "name": POD_UID_ENV,
             "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}},
         }],
-        "ports": [{"name": SIDECAR, "containerPort": port, "protocol": "TCP"}],
+        "ports": [{"name": PORT_NAME, "containerPort": port, "protocol": "TCP"}],
         "resources": overrides.resources,
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": port, "scheme": "HTTP"},

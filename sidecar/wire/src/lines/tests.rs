@@ -43,5 +43,5 @@ fn a_line_without_its_newline_is_not_handed_over() {
     lines
         .push(b"{}\n{}", |line| assert_eq!(line, b"{}"))
         .expect("short");
-    assert_eq!(lines.pending(), 2);
+    assert_eq!(lines.carry.len(), 2);
 }

@@ -113,8 +113,8 @@ fn what_does_not_fit_is_refused_where_it_stands() {
 #[test]
 fn a_snapshot_is_handed_over_name_by_name() {
     let mut names = Vec::new();
-    let version = Snapshot::read(SNAPSHOT.as_bytes(), |of, kong, namespace, name| {
-        names.push(format!("{of:?} {kong} {namespace}/{name}"));
+    let version = Snapshot::read(SNAPSHOT.as_bytes(), |kind, kong, namespace, name| {
+        names.push(format!("{kind:?} {kong} {namespace}/{name}"));
         Ok(true)
     });
     assert_eq!(version, Ok(41));
