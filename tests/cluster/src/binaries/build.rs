@@ -43,7 +43,8 @@ pub(super) fn build(tool: Tool, module: &Module, home: &Path) -> Result<()> {
         tool.recipe().seconds,
     ));
     let started = Instant::now();
-    compile(tool, module, &binary, &log)?;
+    let workspace = module.workspace(tool, &partial)?;
+    compile(tool, module, &workspace, &binary, &log)?;
     check_runs(tool, module, &binary)?;
     let size = fs::metadata(&binary).map_err(at(&binary))?.len();
     say(&format!(
@@ -53,6 +54,9 @@ pub(super) fn build(tool: Tool, module: &Module, home: &Path) -> Result<()> {
         size / 1_000_000
     ));
     let _ = fs::remove_file(&log);
+    if workspace.starts_with(&partial) {
+        let _ = fs::remove_dir_all(&workspace);
+    }
     fs::rename(&partial, home).map_err(at(home))
 }
 
@@ -69,7 +73,7 @@ fn check_go(tool: Tool, module: &Module) -> Result<()> {
         })
 }
 
-fn compile(tool: Tool, module: &Module, binary: &Path, log: &Path) -> Result<()> {
+fn compile(tool: Tool, module: &Module, workspace: &Path, binary: &Path, log: &Path) -> Result<()> {
     let recipe = tool.recipe();
     let output = File::create(log).map_err(at(log))?;
     let mut child = Command::new("go")
@@ -79,7 +83,7 @@ fn compile(tool: Tool, module: &Module, binary: &Path, log: &Path) -> Result<()>
         .arg("-o")
         .arg(binary)
         .arg(recipe.package)
-        .current_dir(&module.directory)
+        .current_dir(workspace)
         .env("CGO_ENABLED", "0")
         .stdin(Stdio::null())
         .stdout(output.try_clone().map_err(at(log))?)

@@ -39,12 +39,33 @@ impl Module {
         let go = directive(&go_mod, "go")
             .ok_or_else(|| missing("go"))?
             .to_owned();
+        let mut contents = go_mod + &go_sum;
+        for file in files(recipe.inside.map(|ours| directory.join(ours)))? {
+            contents += &std::fs::read_to_string(&file).map_err(at(&file))?;
+        }
         Ok(Self {
             directory,
             version,
             go,
-            contents: go_mod + &go_sum,
+            contents,
         })
+    }
+
+    /// Where to build: the pinned module, or a copy in `home` of the tool's own with our files in it.
+    pub fn workspace(&self, tool: Tool, home: &Path) -> Result<PathBuf> {
+        let recipe = tool.recipe();
+        let Some(ours) = recipe.inside else {
+            return Ok(self.directory.clone());
+        };
+        let copy = home.join("source");
+        copy_all(&source(recipe.module, recipe.requires)?, &copy)?;
+        let package = copy.join(recipe.package);
+        std::fs::create_dir_all(&package).map_err(at(&package))?;
+        for file in files(Some(self.directory.join(ours)))? {
+            let to = package.join(file.file_name().unwrap_or_default());
+            std::fs::copy(&file, &to).map_err(at(&to))?;
+        }
+        Ok(copy)
     }
 
     /// Names what is in the cache: it changes with anything that can change the binary.
@@ -63,6 +84,33 @@ impl Module {
             .collect();
         format!("{}-{}-{digest}", recipe.name, self.version)
     }
+}
+
+/// The files in a directory, if there is one, by name.
+fn files(directory: Option<PathBuf>) -> Result<Vec<PathBuf>> {
+    let Some(directory) = directory else {
+        return Ok(Vec::new());
+    };
+    let entries = std::fs::read_dir(&directory).map_err(at(&directory))?;
+    let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(at(&directory))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Copies a directory from Go's module cache, where everything is read-only.
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).map_err(at(to))?;
+    for path in files(Some(from.to_owned()))? {
+        let copy = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy_all(&path, &copy)?;
+        } else {
+            let contents = std::fs::read(&path).map_err(at(&path))?;
+            std::fs::write(&copy, contents).map_err(at(&copy))?;
+        }
+    }
+    Ok(())
 }
 
 /// The version after `path` in a `require`.

@@ -23,6 +23,8 @@ pub enum Tool {
     KongGatewayOperator,
     /// Configures Kong from HTTPRoutes and Ingresses.
     KongIngressController,
+    /// That controller's translator alone: objects in, Kong's services and upstreams out.
+    KongTranslator,
     /// The command line.
     Kubectl,
     /// The node agent.
@@ -45,6 +47,9 @@ pub(super) struct Recipe {
     /// The Go module whose version is the tool's.
     pub requires: &'static str,
     pub package: &'static str,
+    /// Go files of ours (a directory beside the go.mod) that are the package `package` of the tool's own module: Go lets
+    /// nobody else import what is internal there, so they are built in a copy of it.
+    pub inside: Option<&'static str>,
     pub tags: &'static str,
     /// Arguments with which it prints something and exits with 0.
     pub check: &'static [&'static str],
@@ -63,6 +68,7 @@ macro_rules! recipe {
             module: $module,
             requires: $requires,
             package: $package,
+            inside: None,
             tags: "",
             check: $check,
             seconds: $seconds,
@@ -72,7 +78,7 @@ macro_rules! recipe {
 
 impl Tool {
     /// All of them, in the order in which a cold build is shortest: what shares packages is adjacent.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::KubeScheduler,
@@ -88,6 +94,7 @@ impl Tool {
         Self::PrometheusAdapter,
         Self::Kwok,
         Self::KongIngressController,
+        Self::KongTranslator,
         Self::KongGatewayOperator,
     ];
 
@@ -122,7 +129,7 @@ impl Tool {
                 )
             }
             KONG_INGRESS_CONTROLLER => {
-                format!("-X {KONG_INGRESS_CONTROLLER}/pkg/metadata.Release={version}")
+                format!("-X {KONG_INGRESS_CONTROLLER}/internal/manager/metadata.Release={version}")
             }
             "github.com/prometheus/prometheus" => {
                 // The Go module v0.314.0 is the release 3.14.0.
@@ -216,6 +223,17 @@ impl Tool {
                 &["version"],
                 90
             ),
+            Self::KongTranslator => Recipe {
+                inside: Some("translator"),
+                ..recipe!(
+                    "kong-translator",
+                    "kic",
+                    KONG_INGRESS_CONTROLLER,
+                    "./internal/cmd/translator",
+                    VERSION,
+                    30
+                )
+            },
             Self::Kubectl => recipe!(
                 "kubectl",
                 "kubernetes",
