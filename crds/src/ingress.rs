@@ -1,4 +1,4 @@
-//! Ingresses and their classes.
+//! Ingresses.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,36 +7,16 @@ use crate::{kind::kind, lenient::or_default};
 kind! {
     /// An Ingress.
     Ingress = namespaced "networking.k8s.io" / ["v1"] "Ingress" "ingresses" {
-        /// Class, rules and default backend.
+        /// Rules and default backend.
         #[serde(default)]
         spec: IngressSpec,
     }
-}
-
-kind! {
-    /// An IngressClass.
-    IngressClass = cluster "networking.k8s.io" / ["v1"] "IngressClass" "ingressclasses" {
-        /// Who implements the class.
-        #[serde(default)]
-        spec: IngressClassSpec,
-    }
-}
-
-/// Who implements a class.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct IngressClassSpec {
-    /// Such as `ingress-controllers.konghq.com/kong`.
-    #[serde(default)]
-    pub controller: String,
 }
 
 /// What is read of an Ingress.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressSpec {
-    /// The class by name; older Ingresses name it by annotation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ingress_class_name: Option<String>,
     /// Where traffic goes that no rule matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_backend: Option<IngressBackend>,
@@ -69,15 +49,12 @@ pub struct HttpPath {
     pub backend: IngressBackend,
 }
 
-/// A Service, or another kind of object.
+/// A Service; absent where the backend is another kind of object, such as a KongServiceFacade.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct IngressBackend {
     /// A Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceBackend>,
-    /// Another kind of object; Kong knows KongServiceFacade.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource: Option<BackendResource>,
 }
 
 /// A Service and one of its ports.
@@ -100,19 +77,4 @@ pub struct BackendPort {
     /// By name; empty is the same as absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-}
-
-/// An object that is no Service.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BackendResource {
-    /// API group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_group: Option<String>,
-    /// Kind.
-    #[serde(default)]
-    pub kind: String,
-    /// Name.
-    #[serde(default)]
-    pub name: String,
 }

@@ -14,12 +14,6 @@ kind! {
         /// Its settings.
         #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Map::is_empty")]
         config: Map<String, Value>,
-        /// Settings that stand in a Secret.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        config_from: Option<ConfigFrom>,
-        /// Settings that are patched in from Secrets.
-        #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-        config_patches: Vec<Value>,
         /// Whether the plugin is off.
         #[serde(default, deserialize_with = "or_default")]
         disabled: bool,

@@ -49,15 +49,9 @@ pub struct ControlPlaneSpec {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub extensions: Vec<ExtensionRef>,
-    /// The class of Ingresses that it serves. Kong Gateway Operator 1.x stores it and does not heed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ingress_class: Option<String>,
     /// Which namespaces it watches; absent means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch_namespaces: Option<WatchNamespaces>,
-    /// How it names Kong services.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub translation: Option<Translation>,
 }
 
 /// How a ControlPlane names its DataPlane.
@@ -68,10 +62,7 @@ pub enum DataPlaneRef {
     Name(String),
     /// `v2beta1`: by reference, or through its owner and [`ControlPlaneStatus::data_plane`].
     Ref {
-        /// `ref` or `managedByOwner`.
-        #[serde(default)]
-        r#type: String,
-        /// The name, for `ref`.
+        /// The name; absent where the ControlPlane finds its DataPlane through its owner (`managedByOwner`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         r#ref: Option<NameRef>,
     },
@@ -115,18 +106,6 @@ pub struct WatchNamespaces {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub list: Vec<String>,
-}
-
-/// How a ControlPlane names Kong services.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct Translation {
-    /// `enabled` or `disabled`.
-    #[serde(
-        default,
-        rename = "combinedServicesFromDifferentHTTPRoutes",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub combined: Option<String>,
 }
 
 /// What Kong's operator says of a ControlPlane.

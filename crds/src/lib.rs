@@ -17,6 +17,8 @@ mod kong;
 mod kong_operator;
 mod lenient;
 mod metrics_extension;
+#[cfg(feature = "schema")]
+mod schema;
 mod workloads;
 
 pub use self::{
@@ -27,8 +29,8 @@ pub use self::{
         UdpRoute,
     },
     ingress::{
-        BackendPort, BackendResource, HttpPath, HttpPaths, Ingress, IngressBackend, IngressClass,
-        IngressClassSpec, IngressRule, IngressSpec, ServiceBackend,
+        BackendPort, HttpPath, HttpPaths, Ingress, IngressBackend, IngressRule, IngressSpec,
+        ServiceBackend,
     },
     kind::Kind,
     kong::{
@@ -38,14 +40,17 @@ pub use self::{
     kong_operator::{
         ControlPlane, ControlPlaneSpec, ControlPlaneStatus, DataPlane, DataPlaneRef,
         DataPlaneStatus, ExtensionRef, GatewayConfiguration, GatewayConfigurationSpec, NameRef,
-        Options, Translation, WatchNamespaces,
+        Options, WatchNamespaces,
     },
     metrics_extension::{
         CONDITION_READY, ControlPlaneRef, DataPlaneMetricsExtension, MatchName, MetricsConfig,
-        MetricsExtensionSpec, MetricsExtensionStatus, ServiceSelector, custom_resource_definition,
+        MetricsExtensionSpec, MetricsExtensionStatus, ServiceSelector,
     },
     workloads::{DaemonSet, Deployment, StatefulSet, WorkloadSpec},
 };
+
+#[cfg(feature = "schema")]
+pub use self::schema::custom_resource_definition;
 
 /// The group of Kong's operators, and of [`DataPlaneMetricsExtension`].
 pub const GATEWAY_OPERATOR: &str = "gateway-operator.konghq.com";

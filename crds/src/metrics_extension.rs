@@ -4,19 +4,15 @@
 //! replacing Kong's CRD with this one leaves no stored object invalid. That is why it has no validation rules (CEL) beyond
 //! those: an object that Kong took must not become one that can no longer be updated.
 
-#![allow(
-    clippy::duplicated_attributes,
-    reason = "several printer columns are strings"
+#![cfg_attr(
+    feature = "schema",
+    allow(
+        clippy::duplicated_attributes,
+        reason = "several printer columns are strings"
+    )
 )]
 
-use k8s_openapi::{
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-        CustomResourceDefinition, JSONSchemaProps,
-    },
-    apimachinery::pkg::apis::meta::v1::Condition,
-};
-use kube::{CustomResource, CustomResourceExt};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
 
 use crate::{kind::kind, lenient::or_default};
@@ -39,40 +35,42 @@ kind! {
 
 /// What is wanted of an extension: which metrics, of which Services.
 // The derived root type is used for nothing but the schema: it would refuse an object without `spec`.
-#[derive(
-    Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema, CustomResource,
-)]
-#[kube(
-    group = "gateway-operator.konghq.com",
-    version = "v1alpha1",
-    kind = "DataPlaneMetricsExtension",
-    root = "Published",
-    plural = "dataplanemetricsextensions",
-    namespaced,
-    status = "MetricsExtensionStatus",
-    shortname = "dpme",
-    category = "kong",
-    doc = "DataPlaneMetricsExtension names the Services whose metrics a ControlPlane's DataPlane collects, and which metrics.",
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        priority = 1,
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
-    printcolumn(
-        name = "ControlPlane",
-        type_ = "string",
-        json_path = ".status.controlPlaneRef.name"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, kube::CustomResource),
+    kube(
+        group = "gateway-operator.konghq.com",
+        version = "v1alpha1",
+        kind = "DataPlaneMetricsExtension",
+        root = "Published",
+        plural = "dataplanemetricsextensions",
+        namespaced,
+        status = "MetricsExtensionStatus",
+        shortname = "dpme",
+        category = "kong",
+        doc = "DataPlaneMetricsExtension names the Services whose metrics a ControlPlane's DataPlane collects, and which metrics.",
+        printcolumn(
+            name = "Ready",
+            type_ = "string",
+            json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+        ),
+        printcolumn(
+            name = "Reason",
+            type_ = "string",
+            priority = 1,
+            json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+        ),
+        printcolumn(
+            name = "ControlPlane",
+            type_ = "string",
+            json_path = ".status.controlPlaneRef.name"
+        ),
+        printcolumn(
+            name = "Age",
+            type_ = "date",
+            json_path = ".metadata.creationTimestamp"
+        )
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -86,7 +84,8 @@ pub struct MetricsExtensionSpec {
 }
 
 /// Which metrics Kong's prometheus plugin collects.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_excessive_bools, reason = "the published fields")]
 pub struct MetricsConfig {
@@ -105,7 +104,8 @@ pub struct MetricsConfig {
 }
 
 /// Services, by name, in the namespace of the ControlPlane that the extension is attached to.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceSelector {
     /// The Services.
@@ -114,19 +114,21 @@ pub struct ServiceSelector {
         deserialize_with = "or_default",
         skip_serializing_if = "Vec::is_empty"
     )]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])))]
     pub match_names: Vec<MatchName>,
 }
 
 /// One Service.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MatchName {
     /// The name of the Service.
     pub name: String,
 }
 
 /// What was found of an extension.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MetricsExtensionStatus {
     /// The ControlPlane that the extension is attached to; absent when it is attached to none.
@@ -138,7 +140,10 @@ pub struct MetricsExtensionStatus {
         deserialize_with = "or_default",
         skip_serializing_if = "Vec::is_empty"
     )]
-    #[schemars(schema_with = "conditions")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(schema_with = "crate::schema::conditions")
+    )]
     pub conditions: Vec<Condition>,
     /// The generation of the object that was seen last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,72 +151,13 @@ pub struct MetricsExtensionStatus {
 }
 
 /// A ControlPlane.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlPlaneRef {
     /// Its name.
-    #[schemars(length(min = 1, max = 253))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
     pub name: String,
     /// Its namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-}
-
-/// The definition to install.
-#[must_use]
-pub fn custom_resource_definition() -> CustomResourceDefinition {
-    let mut definition = Published::crd();
-    for version in &mut definition.spec.versions {
-        if let Some(schema) = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut())
-        {
-            schema.title = None;
-            as_published(schema);
-        }
-    }
-    definition
-}
-
-// What the derived schema has otherwise than Kong's: there `spec` is optional and `serviceSelector` is required without a
-// default, and nothing is nullable (the API server drops a `null` of a field that has a default and refuses others).
-fn as_published(schema: &mut JSONSchemaProps) {
-    let properties = schema.properties.get_or_insert_default();
-    if let Some(selector) = properties.get_mut("serviceSelector") {
-        selector.default = None;
-        schema.required = Some(vec!["serviceSelector".to_owned()]);
-    } else if properties.contains_key("spec") {
-        schema.required = None;
-    }
-    schema.nullable = None;
-    for property in properties.values_mut() {
-        as_published(property);
-    }
-    if properties.is_empty() {
-        schema.properties = None;
-    }
-}
-
-// Kubernetes' own conditions, with the limits that its API conventions name.
-fn conditions(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
-            "properties": {
-                "lastTransitionTime": {"type": "string", "format": "date-time"},
-                "message": {"type": "string", "maxLength": 32768},
-                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
-                "reason": {
-                    "type": "string", "minLength": 1, "maxLength": 1024,
-                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
-                },
-                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
-                "type": {"type": "string", "maxLength": 316}
-            }
-        },
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"]
-    })
 }

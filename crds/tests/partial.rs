@@ -3,7 +3,7 @@
 use kube::core::Resource as _;
 use serde_json::json;
 use tagalong_crds::{
-    ControlPlane, DataPlaneRef, HttpRoute, Ingress, Kind, KongPlugin, Pod, Service, TlsRoute,
+    ControlPlane, DataPlaneRef, HttpRoute, Ingress, Kind, KongClusterPlugin, Pod, Service, TlsRoute,
 };
 
 #[test]
@@ -53,17 +53,11 @@ fn control_planes_of_both_generations() {
         "status": {"dataPlane": {"name": "kong-x"}, "conditions": []},
     }))
     .expect("v2beta1");
-    assert!(
-        matches!(new.spec.dataplane, Some(DataPlaneRef::Ref { r#type, r#ref: None }) if r#type == "managedByOwner")
-    );
+    assert!(matches!(
+        new.spec.dataplane,
+        Some(DataPlaneRef::Ref { r#ref: None })
+    ));
     assert_eq!(new.status.data_plane.expect("status").name, "kong-x");
-    assert_eq!(
-        new.spec
-            .translation
-            .and_then(|translation| translation.combined)
-            .as_deref(),
-        Some("enabled")
-    );
 }
 
 #[test]
@@ -89,7 +83,7 @@ fn sparse_and_null_fields() {
     }))
     .expect("an ingress");
     assert_eq!(ingress.spec.rules.len(), 2);
-    let plugin: KongPlugin = serde_json::from_value(json!({
+    let plugin: KongClusterPlugin = serde_json::from_value(json!({
         "metadata": {"name": "p"}, "plugin": "prometheus", "config": {"latency_metrics": true}, "protocols": ["http"],
         "configFrom": {"secretKeyRef": {"name": "s", "key": "k"}},
     }))

@@ -36,7 +36,7 @@ fn the_file_is_the_codes() {
     let wanted = serde_saphyr::to_string(&custom_resource_definition()).expect("YAML");
     assert_eq!(
         file, wanted,
-        "run: cargo run -p tagalong-crds --bin crdgen crds/generated"
+        "run: cargo run -p tagalong-crds --features schema --bin crdgen crds/generated"
     );
     let read: CustomResourceDefinition =
         serde_saphyr::from_str(&file).expect("the definition reads back");

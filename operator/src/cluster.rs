@@ -56,39 +56,27 @@ pub struct Operator {
 /// All kinds that may be watched.
 #[must_use]
 pub fn kinds() -> Vec<Watched<World>> {
-    vec![
-        Watched::new::<crds::DataPlaneMetricsExtension>(),
-        Watched::new::<crds::ControlPlane>(),
-        Watched::new::<crds::GatewayConfiguration>(),
-        Watched::new::<crds::DataPlane>(),
-        Watched::new::<crds::Deployment>(),
-        Watched::new::<crds::DaemonSet>(),
-        Watched::new::<crds::StatefulSet>(),
-        Watched::new::<crds::Pod>(),
-        Watched::new::<crds::Service>(),
-        Watched::new::<crds::KongPlugin>(),
-        Watched::new::<crds::KongClusterPlugin>(),
-        Watched::new::<crds::Ingress>(),
-        Watched::new::<crds::KongServiceFacade>(),
-        Watched::new::<crds::HttpRoute>(),
-        Watched::new::<crds::GrpcRoute>(),
-        Watched::new::<crds::TcpRoute>(),
-        Watched::new::<crds::TlsRoute>(),
-        Watched::new::<crds::UdpRoute>(),
-        Watched::new::<crds::TcpIngress>(),
-        Watched::new::<crds::UdpIngress>(),
-    ]
+    macro_rules! all {
+        ($($name:ident($type:ident) $written:ident,)+) => {
+            vec![$(Watched::new::<crds::$type>(),)+]
+        };
+    }
+    tagalong_index::for_each_kind!(all)
 }
 
 /// The kinds of them that the reconcilers write.
 #[must_use]
 pub fn written() -> Vec<Watched<World>> {
-    vec![
-        Watched::new::<crds::DataPlaneMetricsExtension>(),
-        Watched::new::<crds::DataPlane>(),
-        Watched::new::<crds::Service>(),
-        Watched::new::<crds::KongPlugin>(),
-    ]
+    let mut watched = Vec::new();
+    macro_rules! written {
+        ($($name:ident($type:ident) $written:ident,)+) => {
+            $(written!(@$written $type);)+
+        };
+        (@written $type:ident) => { watched.push(Watched::new::<crds::$type>()); };
+        (@read $type:ident) => {};
+    }
+    tagalong_index::for_each_kind!(written);
+    watched
 }
 
 /// Starts everything. The returned lease must be awaited: when it is lost, the process must end.

@@ -119,9 +119,11 @@ async fn install_definitions(cluster: &Cluster) -> Tried<()> {
             CrdSet::KongGatewayOperator,
         ])
         .await?;
-    let ours = serde_json::to_string(&tagalong_crds::custom_resource_definition())?;
+    let ours = include_str!(
+        "../../crds/generated/dataplanemetricsextensions.gateway-operator.konghq.com.yaml"
+    );
     let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-    cluster.kubectl(&apply, &ours).await?;
+    cluster.kubectl(&apply, ours).await?;
     let home = ["create", "namespace", "tagalong-system"];
     cluster.kubectl(&home, "").await?;
     Ok(())

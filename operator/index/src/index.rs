@@ -12,11 +12,14 @@ use crate::{
     names::NameIndex,
     object::{Object, ObjectKind, Source},
     plugins::{ClusterPlugin, Plugin, Plugins},
-    pods::{Pod, Pods, Selector},
-    records::{Configuration, ControlPlane, DataPlaneObject, Extension, Service, Workload},
+    pods::{Pod, Pods},
+    records::{
+        Configuration, ControlPlane, DataPlaneObject, Extension, Records, Service, Workload,
+    },
+    selector::Selector,
     settings::Settings,
     tables::{Before, Tables},
-    topology::{Attachment, DataPlane, Parties, Topology},
+    topology::{Attachment, DataPlane, Topology},
     translate,
     view::{Audience, View},
 };
@@ -30,7 +33,7 @@ pub struct Index {
     interner: Interner,
     pub(crate) names: NameIndex,
     pub(crate) fellows: Fellows,
-    pub(crate) parties: Parties,
+    pub(crate) records: Records,
     pub(crate) topology: Topology,
     pub(crate) services: HashMap<Key, Service>,
     pub(crate) plugins: Plugins,
@@ -44,7 +47,7 @@ struct Work {
     changes: Changes,
     before: Before,
     /// Somebody may be attached to somebody else now.
-    parties: bool,
+    attached: bool,
     /// In these namespaces, pods may belong to somebody else now.
     pods: BTreeSet<Name>,
 }
@@ -58,7 +61,7 @@ impl Index {
             interner: Interner::default(),
             names: NameIndex::default(),
             fellows: Fellows::default(),
-            parties: Parties::default(),
+            records: Records::default(),
             topology: Topology::default(),
             services: HashMap::new(),
             plugins: Plugins::default(),
@@ -134,11 +137,11 @@ impl Index {
     /// What the pods of a DataPlane are selected by: one selector for each of the objects that it is.
     #[must_use]
     pub fn pod_selectors(&self, dataplane: &Key) -> Vec<Vec<LabelSelectorRequirement>> {
-        if let Some(object) = self.parties.dataplanes.get(dataplane) {
+        if let Some(object) = self.records.dataplanes.get(dataplane) {
             let selector = object.selector.as_ref().map(Selector::of_dataplane);
             return selector.iter().map(Selector::expressions).collect();
         }
-        let workloads = self.parties.workloads.values();
+        let workloads = self.records.workloads.values();
         let selectors = workloads
             .filter(|workload| workload.marked && workload.dataplane == *dataplane)
             .map(|workload| workload.selector.expressions());
@@ -185,15 +188,15 @@ impl Index {
         match object {
             Object::Extension(extension) => {
                 let new = Extension::of(extension, names);
-                let old = self.parties.extensions.insert(key.clone(), new);
-                if old.as_ref() != self.parties.extensions.get(&key) {
+                let old = self.records.extensions.insert(key.clone(), new);
+                if old.as_ref() != self.records.extensions.get(&key) {
                     work.changes.extensions.insert(key);
-                    work.parties = true;
+                    work.attached = true;
                 }
             }
             Object::ControlPlane(control_plane) => {
                 let new = ControlPlane::of(control_plane, names);
-                work.parties |= self.parties.control_planes.insert(key, new.clone()) != Some(new);
+                work.attached |= self.records.control_planes.insert(key, new.clone()) != Some(new);
             }
             Object::GatewayConfiguration(configuration) => {
                 let new = Configuration::of(configuration, names);
@@ -201,9 +204,9 @@ impl Index {
             }
             Object::DataPlane(dataplane) => {
                 let new = DataPlaneObject::of(dataplane, names);
-                let old = self.parties.dataplanes.insert(key.clone(), new.clone());
+                let old = self.records.dataplanes.insert(key.clone(), new.clone());
                 if old.as_ref() != Some(&new) {
-                    work.parties = true;
+                    work.attached = true;
                     if old.is_none_or(|old| old.selector != new.selector) {
                         work.pods.insert(key.namespace);
                     }
@@ -227,7 +230,7 @@ impl Index {
             Object::Pod(pod) => {
                 let pod = Pod::of(pod, &self.settings.port_name, names);
                 self.pods
-                    .replace(&key, Some(pod), &self.parties, &mut work.changes);
+                    .replace(&key, Some(pod), &self.records, &mut work.changes);
             }
             Object::Service(service) => {
                 let new = Service::of(service, names);
@@ -248,25 +251,33 @@ impl Index {
                     self.touch_all(work);
                 }
             }
-            _ => self.route(object, key, work),
+            Object::Ingress(_)
+            | Object::Facade(_)
+            | Object::HttpRoute(_)
+            | Object::GrpcRoute(_)
+            | Object::TcpRoute(_)
+            | Object::TlsRoute(_)
+            | Object::UdpRoute(_)
+            | Object::TcpIngress(_)
+            | Object::UdpIngress(_) => self.route(object, key, work),
         }
     }
 
     fn remove(&mut self, kind: ObjectKind, key: &Key, work: &mut Work) {
         match kind {
             ObjectKind::Extension => {
-                if self.parties.extensions.remove(key).is_some() {
+                if self.records.extensions.remove(key).is_some() {
                     work.changes.extensions.insert(key.clone());
-                    work.parties = true;
+                    work.attached = true;
                 }
             }
             ObjectKind::ControlPlane => {
-                work.parties |= self.parties.control_planes.remove(key).is_some();
+                work.attached |= self.records.control_planes.remove(key).is_some();
             }
             ObjectKind::GatewayConfiguration => self.configuration(key, None, work),
             ObjectKind::DataPlane => {
-                if self.parties.dataplanes.remove(key).is_some() {
-                    work.parties = true;
+                if self.records.dataplanes.remove(key).is_some() {
+                    work.attached = true;
                     work.pods.insert(Name::clone(&key.namespace));
                 }
             }
@@ -275,7 +286,7 @@ impl Index {
             }
             ObjectKind::Pod => self
                 .pods
-                .replace(key, None, &self.parties, &mut work.changes),
+                .replace(key, None, &self.records, &mut work.changes),
             ObjectKind::Service => {
                 if self.services.remove(key).is_some() {
                     self.touch(std::slice::from_ref(key), work);
@@ -291,7 +302,15 @@ impl Index {
                     self.touch_all(work);
                 }
             }
-            _ => self.replace_source(
+            ObjectKind::Ingress
+            | ObjectKind::Facade
+            | ObjectKind::HttpRoute
+            | ObjectKind::GrpcRoute
+            | ObjectKind::TcpRoute
+            | ObjectKind::TlsRoute
+            | ObjectKind::UdpRoute
+            | ObjectKind::TcpIngress
+            | ObjectKind::UdpIngress => self.replace_source(
                 &Source {
                     kind,
                     key: key.clone(),
@@ -347,18 +366,18 @@ impl Index {
     fn workload(&mut self, kind: ObjectKind, key: Key, new: Option<Workload>, work: &mut Work) {
         let namespace = Name::clone(&key.namespace);
         let source = Source { kind, key };
-        let old = self.parties.workloads.remove(&source);
+        let old = self.records.workloads.remove(&source);
         if old != new {
-            work.parties = true;
+            work.attached = true;
             work.pods.insert(namespace);
         }
-        self.parties.workloads.extend(new.map(|new| (source, new)));
+        self.records.workloads.extend(new.map(|new| (source, new)));
     }
 
     fn configuration(&mut self, key: &Key, new: Option<Configuration>, work: &mut Work) {
         let old = match new.clone() {
-            Some(new) => self.parties.configurations.insert(key.clone(), new),
-            None => self.parties.configurations.remove(key),
+            Some(new) => self.records.configurations.insert(key.clone(), new),
+            None => self.records.configurations.remove(key),
         };
         if old == new {
             return;
@@ -417,8 +436,8 @@ impl Index {
             &self.topology.views,
             &mut work.changes,
         );
-        if work.parties {
-            let new = Topology::of(&self.parties);
+        if work.attached {
+            let new = Topology::of(&self.records);
             let unlike = new.unlike(&self.topology);
             let old = std::mem::replace(&mut self.topology, new);
             for dataplane in &unlike.views {
@@ -431,7 +450,7 @@ impl Index {
         }
         for namespace in &work.pods {
             self.pods
-                .reassign(namespace, &self.parties, &mut work.changes);
+                .reassign(namespace, &self.records, &mut work.changes);
         }
         work.changes
     }
@@ -451,15 +470,15 @@ impl Index {
 
     fn keys(&self, kind: ObjectKind) -> Vec<Key> {
         match kind {
-            ObjectKind::Extension => self.parties.extensions.keys().cloned().collect(),
-            ObjectKind::ControlPlane => self.parties.control_planes.keys().cloned().collect(),
+            ObjectKind::Extension => self.records.extensions.keys().cloned().collect(),
+            ObjectKind::ControlPlane => self.records.control_planes.keys().cloned().collect(),
             ObjectKind::GatewayConfiguration => {
-                self.parties.configurations.keys().cloned().collect()
+                self.records.configurations.keys().cloned().collect()
             }
-            ObjectKind::DataPlane => self.parties.dataplanes.keys().cloned().collect(),
+            ObjectKind::DataPlane => self.records.dataplanes.keys().cloned().collect(),
             ObjectKind::Deployment | ObjectKind::DaemonSet | ObjectKind::StatefulSet => {
                 let workloads = self
-                    .parties
+                    .records
                     .workloads
                     .keys()
                     .filter(|source| source.kind == kind);
@@ -474,7 +493,15 @@ impl Index {
                 .keys()
                 .map(|name| Key::new("", &**name))
                 .collect(),
-            _ => {
+            ObjectKind::Ingress
+            | ObjectKind::Facade
+            | ObjectKind::HttpRoute
+            | ObjectKind::GrpcRoute
+            | ObjectKind::TcpRoute
+            | ObjectKind::TlsRoute
+            | ObjectKind::UdpRoute
+            | ObjectKind::TcpIngress
+            | ObjectKind::UdpIngress => {
                 let sources = self
                     .names
                     .sources()

@@ -52,6 +52,7 @@ mod plugins;
 mod pods;
 mod records;
 mod report;
+mod selector;
 mod settings;
 mod tables;
 mod topology;

@@ -10,7 +10,7 @@ use tagalong_crds as crds;
 use tagalong_crds::{DataPlaneRef, ExtensionRef, GATEWAY_API, Kind};
 use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
-use crate::{key::Key, object::Object};
+use crate::{for_each_kind, key::Key, object::Object};
 
 /// Where objects live whose manifests name no namespace.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -79,15 +79,6 @@ impl Manifests {
         };
         let (version, kind) = (text("apiVersion"), text("kind"));
         let group = version.split_once('/').map_or("", |(group, _)| group);
-        macro_rules! known {
-            ($($type:ident,)+) => {
-                $(if group == crds::$type::GROUP && kind == crds::$type::KIND {
-                    let object = self.object::<crds::$type>(document);
-                    self.objects.extend(object.map(Object::from));
-                    return;
-                })+
-            };
-        }
         if group == crds::Gateway::GROUP && kind == crds::Gateway::KIND {
             let gateway = self.object(document);
             self.gateways.extend(gateway);
@@ -104,11 +95,16 @@ impl Manifests {
             self.objects.extend(configuration.map(Object::from));
             return;
         }
-        known! {
-            DataPlaneMetricsExtension, ControlPlane, DataPlane, Deployment, DaemonSet, StatefulSet, Pod, Service, KongPlugin,
-            KongClusterPlugin, Ingress, KongServiceFacade, HttpRoute, GrpcRoute, TcpRoute, TlsRoute, UdpRoute, TcpIngress,
-            UdpIngress,
+        macro_rules! known {
+            ($($name:ident($type:ident) $written:ident,)+) => {
+                $(if group == crds::$type::GROUP && kind == crds::$type::KIND {
+                    let object = self.object::<crds::$type>(document);
+                    self.objects.extend(object.map(Object::from));
+                    return;
+                })+
+            };
         }
+        for_each_kind!(known);
     }
 
     fn object<K: Kind + Resource + DeserializeOwned>(&mut self, document: Value) -> Option<K> {

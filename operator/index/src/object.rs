@@ -5,21 +5,55 @@ use std::fmt;
 use kube::core::{Resource, ResourceExt as _};
 use serde::{Serialize, Serializer};
 use tagalong_crds as crds;
+use tagalong_crds::Kind;
 
 use crate::key::Key;
 
+/// The one list of kinds: calls `$callback!` with what all lists of kinds derive from.
+///
+/// Each line is the kind's name in the index, the type in [`tagalong_crds`], and whether the reconcilers write it. What the
+/// index holds, what manifests and watches read and what the reconcilers observe are made of this list; the chart's rules
+/// and the tests are held to it.
+#[macro_export]
+macro_rules! for_each_kind {
+    ($callback:ident) => {
+        $callback! {
+            Extension(DataPlaneMetricsExtension) written,
+            ControlPlane(ControlPlane) read,
+            GatewayConfiguration(GatewayConfiguration) read,
+            DataPlane(DataPlane) written,
+            Deployment(Deployment) read,
+            DaemonSet(DaemonSet) read,
+            StatefulSet(StatefulSet) read,
+            Pod(Pod) read,
+            Service(Service) written,
+            Plugin(KongPlugin) written,
+            ClusterPlugin(KongClusterPlugin) read,
+            Ingress(Ingress) read,
+            Facade(KongServiceFacade) read,
+            HttpRoute(HttpRoute) read,
+            GrpcRoute(GrpcRoute) read,
+            TcpRoute(TcpRoute) read,
+            TlsRoute(TlsRoute) read,
+            UdpRoute(UdpRoute) read,
+            TcpIngress(TcpIngress) read,
+            UdpIngress(UdpIngress) read,
+        }
+    };
+}
+
 macro_rules! objects {
-    ($($(#[$doc:meta])* $name:ident($type:ty) = $text:literal,)+) => {
+    ($($name:ident($type:ident) $written:ident,)+) => {
         /// An object.
         #[derive(Clone, Debug)]
         pub enum Object {
-            $($(#[$doc])* $name($type),)+
+            $(#[doc = concat!("A ", stringify!($type), ".")] $name(crds::$type),)+
         }
 
         /// A kind of object.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum ObjectKind {
-            $($(#[$doc])* $name,)+
+            $(#[doc = concat!("A ", stringify!($type), ".")] $name,)+
         }
 
         impl Object {
@@ -48,61 +82,29 @@ macro_rules! objects {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Self::$name => $text,)+
+                    $(Self::$name => <crds::$type as Kind>::KIND,)+
+                }
+            }
+
+            /// The kind's API group and its plural, as permissions name it: such as `gateway.networking.k8s.io` and
+            /// `httproutes`.
+            #[must_use]
+            pub fn resource(self) -> (&'static str, &'static str) {
+                match self {
+                    $(Self::$name => (<crds::$type as Kind>::GROUP, <crds::$type as Kind>::PLURAL),)+
                 }
             }
         }
 
-        $(impl From<$type> for Object {
-            fn from(object: $type) -> Self {
+        $(impl From<crds::$type> for Object {
+            fn from(object: crds::$type) -> Self {
                 Self::$name(object)
             }
         })+
     };
 }
 
-objects! {
-    /// DataPlaneMetricsExtension.
-    Extension(crds::DataPlaneMetricsExtension) = "DataPlaneMetricsExtension",
-    /// ControlPlane.
-    ControlPlane(crds::ControlPlane) = "ControlPlane",
-    /// GatewayConfiguration.
-    GatewayConfiguration(crds::GatewayConfiguration) = "GatewayConfiguration",
-    /// DataPlane.
-    DataPlane(crds::DataPlane) = "DataPlane",
-    /// Deployment.
-    Deployment(crds::Deployment) = "Deployment",
-    /// DaemonSet.
-    DaemonSet(crds::DaemonSet) = "DaemonSet",
-    /// StatefulSet.
-    StatefulSet(crds::StatefulSet) = "StatefulSet",
-    /// Pod.
-    Pod(crds::Pod) = "Pod",
-    /// Service.
-    Service(crds::Service) = "Service",
-    /// KongPlugin.
-    Plugin(crds::KongPlugin) = "KongPlugin",
-    /// KongClusterPlugin.
-    ClusterPlugin(crds::KongClusterPlugin) = "KongClusterPlugin",
-    /// Ingress.
-    Ingress(crds::Ingress) = "Ingress",
-    /// KongServiceFacade.
-    Facade(crds::KongServiceFacade) = "KongServiceFacade",
-    /// HTTPRoute.
-    HttpRoute(crds::HttpRoute) = "HTTPRoute",
-    /// GRPCRoute.
-    GrpcRoute(crds::GrpcRoute) = "GRPCRoute",
-    /// TCPRoute.
-    TcpRoute(crds::TcpRoute) = "TCPRoute",
-    /// TLSRoute.
-    TlsRoute(crds::TlsRoute) = "TLSRoute",
-    /// UDPRoute.
-    UdpRoute(crds::UdpRoute) = "UDPRoute",
-    /// TCPIngress.
-    TcpIngress(crds::TcpIngress) = "TCPIngress",
-    /// UDPIngress.
-    UdpIngress(crds::UdpIngress) = "UDPIngress",
-}
+for_each_kind!(objects);
 
 /// An object that names Kong services, such as a route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -123,7 +123,7 @@ impl Index {
     #[must_use]
     pub fn plan(&self, extension: &Key) -> Plan {
         let record = self
-            .parties
+            .records
             .extensions
             .get(extension)
             .filter(|record| !record.deleting);
@@ -200,7 +200,7 @@ impl Index {
     /// The extensions that there are, or that something refers to.
     pub fn extensions(&self) -> impl Iterator<Item = &Key> {
         let all: BTreeSet<&Key> = self
-            .parties
+            .records
             .extensions
             .keys()
             .chain(self.topology.attachments.keys())
@@ -342,7 +342,7 @@ impl Index {
     }
 
     fn pending(&self, extension: &Key) -> Vec<Key> {
-        let configurations = self.parties.configurations.iter();
+        let configurations = self.records.configurations.iter();
         configurations
             .filter(|(key, configuration)| {
                 configuration.extensions.iter().any(|(namespace, name)| {

@@ -1,11 +1,11 @@
 //! Pods, by UID: whose they are, and where their sidecars can be reached.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     net::IpAddr,
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ResourceExt as _;
 use serde::Serialize;
 use tagalong_crds as crds;
@@ -14,11 +14,9 @@ use crate::{
     changes::Changes,
     key::{Interner, Key, Name},
     object::{ObjectKind, Source},
-    topology::Parties,
+    records::Records,
+    selector::{SELECTOR_LABEL, Selector},
 };
-
-/// The label on a DataPlane's pods that holds its status' `selector`.
-const SELECTOR_LABEL: &str = "gateway-operator.konghq.com/selector";
 
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,21 +73,6 @@ struct Owner {
     uid: Name,
 }
 
-/// Labels that a workload's pods have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Selector {
-    labels: Vec<(Name, Name)>,
-    expressions: Vec<(Name, Operator, Vec<Name>)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
-    In,
-    NotIn,
-    Exists,
-    DoesNotExist,
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
     pods: HashMap<Key, Pod>,
@@ -103,11 +86,11 @@ impl Pods {
         &mut self,
         key: &Key,
         new: Option<Pod>,
-        parties: &Parties,
+        records: &Records,
         changes: &mut Changes,
     ) {
         let new = new.map(|mut pod| {
-            pod.dataplane = owner_of(&pod, parties);
+            pod.dataplane = owner_of(&pod, records);
             pod
         });
         if self.pods.get(key) == new.as_ref() {
@@ -129,7 +112,7 @@ impl Pods {
     }
 
     /// Looks again whose the pods of a namespace are.
-    pub(crate) fn reassign(&mut self, namespace: &Name, parties: &Parties, changes: &mut Changes) {
+    pub(crate) fn reassign(&mut self, namespace: &Name, records: &Records, changes: &mut Changes) {
         let names = self
             .by_namespace
             .get(namespace)
@@ -143,7 +126,7 @@ impl Pods {
             let Some(pod) = self.pods.get(&key) else {
                 continue;
             };
-            self.replace(&key, Some(pod.clone()), parties, changes);
+            self.replace(&key, Some(pod.clone()), records, changes);
         }
     }
 
@@ -253,10 +236,10 @@ impl Pod {
     }
 }
 
-fn owner_of(pod: &Pod, parties: &Parties) -> Option<Key> {
+fn owner_of(pod: &Pod, records: &Records) -> Option<Key> {
     if let Some(selector) = pod.label(SELECTOR_LABEL) {
         let namespace = &pod.key.namespace;
-        let mut dataplanes = parties
+        let mut dataplanes = records
             .dataplanes
             .iter()
             .filter(|(key, _)| key.namespace == *namespace);
@@ -264,10 +247,10 @@ fn owner_of(pod: &Pod, parties: &Parties) -> Option<Key> {
             .find(|(_, dataplane)| dataplane.selector.as_ref() == Some(selector))
             .map(|(key, _)| key.clone());
     }
-    let mut workloads = parties.workloads.iter().filter(|(source, workload)| {
+    let mut workloads = records.workloads.iter().filter(|(source, workload)| {
         workload.marked
             && source.key.namespace == pod.key.namespace
-            && !parties.dataplanes.contains_key(&workload.dataplane)
+            && !records.dataplanes.contains_key(&workload.dataplane)
     });
     workloads
         .find(|(source, workload)| {
@@ -289,91 +272,4 @@ fn owns(workload: &Source, uid: Option<&Name>, owner: &Owner) -> bool {
     *owner.kind == *workload.kind.name()
         && owner.name == workload.key.name
         && uid.is_none_or(|uid| *uid == owner.uid)
-}
-
-impl Selector {
-    pub(crate) fn of(selector: &LabelSelector, names: &mut Interner) -> Self {
-        let labels = selector
-            .match_labels
-            .iter()
-            .flatten()
-            .map(|(key, value)| (names.name(key), names.name(value)))
-            .collect();
-        let expressions = selector
-            .match_expressions
-            .iter()
-            .flatten()
-            .map(|expression| {
-                let operator = match expression.operator.as_str() {
-                    "NotIn" => Operator::NotIn,
-                    "Exists" => Operator::Exists,
-                    "DoesNotExist" => Operator::DoesNotExist,
-                    _ => Operator::In,
-                };
-                let values = expression
-                    .values
-                    .iter()
-                    .flatten()
-                    .map(|value| names.name(value))
-                    .collect();
-                (names.name(&expression.key), operator, values)
-            });
-        Self {
-            labels,
-            expressions: expressions.collect(),
-        }
-    }
-
-    /// The labels of a DataPlane's pods.
-    pub(crate) fn of_dataplane(selector: &Name) -> Self {
-        Self {
-            labels: vec![(Name::from(SELECTOR_LABEL), Name::clone(selector))],
-            expressions: Vec::new(),
-        }
-    }
-
-    /// The selector as Kubernetes has it, in expressions only: they can be added to another selector's.
-    pub(crate) fn expressions(&self) -> Vec<LabelSelectorRequirement> {
-        let labels = self
-            .labels
-            .iter()
-            .map(|(key, value)| (key, Operator::In, std::slice::from_ref(value)));
-        let expressions = self
-            .expressions
-            .iter()
-            .map(|(key, operator, values)| (key, *operator, values.as_slice()));
-        let requirement = |(key, operator, values): (&Name, Operator, &[Name])| {
-            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-            LabelSelectorRequirement {
-                key: key.to_string(),
-                operator: format!("{operator:?}"),
-                values: (!values.is_empty()).then_some(values),
-            }
-        };
-        labels.chain(expressions).map(requirement).collect()
-    }
-
-    /// An empty selector matches nothing: a workload always has one.
-    fn matches(&self, labels: &[(Name, Name)]) -> bool {
-        self.holds(labels) && !(self.labels.is_empty() && self.expressions.is_empty())
-    }
-
-    fn holds(&self, labels: &[(Name, Name)]) -> bool {
-        let labels: BTreeMap<&Name, &Name> =
-            labels.iter().map(|(key, value)| (key, value)).collect();
-        let wanted = self
-            .labels
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(&value));
-        let expressed = self.expressions.iter().all(|(key, operator, values)| {
-            let value = labels.get(key);
-            match operator {
-                Operator::In => value.is_some_and(|value| values.contains(value)),
-                Operator::NotIn => value.is_none_or(|value| !values.contains(value)),
-                Operator::Exists => value.is_some(),
-                Operator::DoesNotExist => value.is_none(),
-            }
-        });
-        wanted && expressed
-    }
 }

@@ -12,8 +12,19 @@ use tagalong_wire::contract::{
 
 use crate::{
     key::{Interner, Key, Name},
-    pods::Selector,
+    object::Source,
+    selector::Selector,
 };
+
+/// The objects that say who is attached to whom.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    pub(crate) extensions: BTreeMap<Key, Extension>,
+    pub(crate) control_planes: BTreeMap<Key, ControlPlane>,
+    pub(crate) configurations: BTreeMap<Key, Configuration>,
+    pub(crate) dataplanes: BTreeMap<Key, DataPlaneObject>,
+    pub(crate) workloads: BTreeMap<Source, Workload>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Extension {

@@ -11,21 +11,11 @@ use serde::Serialize;
 use crate::{
     key::{Key, Name},
     object::Source,
-    records::{Configuration, ControlPlane, DataPlaneObject, Extension, Workload},
+    records::Records,
     view::View,
 };
 
-/// The objects that say who is attached to whom.
-#[derive(Debug, Default)]
-pub(crate) struct Parties {
-    pub(crate) extensions: BTreeMap<Key, Extension>,
-    pub(crate) control_planes: BTreeMap<Key, ControlPlane>,
-    pub(crate) configurations: BTreeMap<Key, Configuration>,
-    pub(crate) dataplanes: BTreeMap<Key, DataPlaneObject>,
-    pub(crate) workloads: BTreeMap<Source, Workload>,
-}
-
-/// What follows from them.
+/// Who is attached to whom, by the [`Records`].
 #[derive(Debug, Default)]
 pub(crate) struct Topology {
     pub(crate) attachments: BTreeMap<Key, Vec<Attachment>>,
@@ -86,16 +76,16 @@ impl DataPlane {
 
 impl Topology {
     /// Works everything out anew. There are few such objects, and they seldom change.
-    pub(crate) fn of(parties: &Parties) -> Self {
+    pub(crate) fn of(records: &Records) -> Self {
         let mut topology = Self::default();
-        topology.dataplanes(parties);
-        topology.workloads(parties);
-        topology.control_planes(parties);
+        topology.dataplanes(records);
+        topology.workloads(records);
+        topology.control_planes(records);
         for attachments in topology.attachments.values_mut() {
             attachments.sort_unstable();
             attachments.dedup();
         }
-        topology.select(parties);
+        topology.select(records);
         topology
     }
 
@@ -108,8 +98,8 @@ impl Topology {
         }
     }
 
-    fn dataplanes(&mut self, parties: &Parties) {
-        for (key, object) in &parties.dataplanes {
+    fn dataplanes(&mut self, records: &Records) {
+        for (key, object) in &records.dataplanes {
             let source = Source {
                 kind: crate::ObjectKind::DataPlane,
                 key: key.clone(),
@@ -131,14 +121,14 @@ impl Topology {
         }
     }
 
-    fn workloads(&mut self, parties: &Parties) {
-        for (source, workload) in parties
+    fn workloads(&mut self, records: &Records) {
+        for (source, workload) in records
             .workloads
             .iter()
             .filter(|(_, workload)| workload.marked)
         {
             let key = &workload.dataplane;
-            if parties.dataplanes.contains_key(key) {
+            if records.dataplanes.contains_key(key) {
                 self.dataplane(key).shadowed.push(source.clone());
                 continue;
             }
@@ -155,13 +145,13 @@ impl Topology {
             let Some(extension) = workload.extension.as_ref().filter(|_| !workload.deleting) else {
                 continue;
             };
-            self.attach(parties, extension, source, Some(key));
+            self.attach(records, extension, source, Some(key));
         }
     }
 
-    fn control_planes(&mut self, parties: &Parties) {
+    fn control_planes(&mut self, records: &Records) {
         let mut watched: BTreeMap<&Key, Option<BTreeSet<Name>>> = BTreeMap::new();
-        for (key, control_plane) in parties
+        for (key, control_plane) in records
             .control_planes
             .iter()
             .filter(|(_, control_plane)| !control_plane.deleting)
@@ -172,7 +162,7 @@ impl Topology {
             };
             let dataplane = control_plane.dataplane.as_ref();
             if let Some((name, object)) =
-                dataplane.and_then(|name| parties.dataplanes.get_key_value(name))
+                dataplane.and_then(|name| records.dataplanes.get_key_value(name))
             {
                 self.dataplane(name).control_planes.insert(key.clone());
                 let namespaces = watched
@@ -188,14 +178,14 @@ impl Topology {
                 }
             }
             for extension in &control_plane.extensions {
-                self.attach(parties, extension, &source, dataplane);
+                self.attach(records, extension, &source, dataplane);
             }
         }
     }
 
-    fn attach(&mut self, parties: &Parties, extension: &Key, by: &Source, dataplane: Option<&Key>) {
+    fn attach(&mut self, records: &Records, extension: &Key, by: &Source, dataplane: Option<&Key>) {
         if let Some(attached) = dataplane.and_then(|name| self.dataplanes.get_mut(name))
-            && parties
+            && records
                 .extensions
                 .get(extension)
                 .is_some_and(|extension| !extension.deleting)
@@ -212,9 +202,9 @@ impl Topology {
             });
     }
 
-    fn select(&mut self, parties: &Parties) {
+    fn select(&mut self, records: &Records) {
         for (key, attachments) in &self.attachments {
-            let Some(extension) = parties
+            let Some(extension) = records
                 .extensions
                 .get(key)
                 .filter(|extension| !extension.deleting)

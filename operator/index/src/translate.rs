@@ -121,7 +121,17 @@ pub(crate) fn translate(object: &Object, names: &mut Interner) -> Option<Transla
         Object::Facade(facade) => ingress::facade(facade, names),
         Object::TcpIngress(ingress) => ingress::l4(&ingress.metadata, &ingress.spec, "", names),
         Object::UdpIngress(ingress) => ingress::l4(&ingress.metadata, &ingress.spec, ".udp", names),
-        _ => return None,
+        Object::Extension(_)
+        | Object::ControlPlane(_)
+        | Object::GatewayConfiguration(_)
+        | Object::DataPlane(_)
+        | Object::Deployment(_)
+        | Object::DaemonSet(_)
+        | Object::StatefulSet(_)
+        | Object::Pod(_)
+        | Object::Service(_)
+        | Object::Plugin(_)
+        | Object::ClusterPlugin(_) => return None,
     };
     translation.settle();
     Some(translation)

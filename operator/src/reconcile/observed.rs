@@ -229,10 +229,15 @@ impl Observed {
     }
 }
 
-macro_rules! not_written {
-    ($($kind:ident = $indexed:ident,)+) => {
-        $(impl Observe for crds::$kind {
-            const INDEXED: ObjectKind = ObjectKind::$indexed;
+/// What the reconcilers do not write, they need not observe.
+macro_rules! observe {
+    ($($name:ident($type:ident) $written:ident,)+) => {
+        $(observe!(@$written $name $type);)+
+    };
+    (@written $name:ident $type:ident) => {};
+    (@read $name:ident $type:ident) => {
+        impl Observe for crds::$type {
+            const INDEXED: ObjectKind = ObjectKind::$name;
 
             fn seen(&self, _: &mut Observed) -> bool {
                 false
@@ -243,28 +248,11 @@ macro_rules! not_written {
             }
 
             fn forget(_: &mut Observed) {}
-        })+
+        }
     };
 }
 
-not_written! {
-    ControlPlane = ControlPlane,
-    GatewayConfiguration = GatewayConfiguration,
-    Deployment = Deployment,
-    DaemonSet = DaemonSet,
-    StatefulSet = StatefulSet,
-    Pod = Pod,
-    KongClusterPlugin = ClusterPlugin,
-    Ingress = Ingress,
-    KongServiceFacade = Facade,
-    HttpRoute = HttpRoute,
-    GrpcRoute = GrpcRoute,
-    TcpRoute = TcpRoute,
-    TlsRoute = TlsRoute,
-    UdpRoute = UdpRoute,
-    TcpIngress = TcpIngress,
-    UdpIngress = UdpIngress,
-}
+tagalong_index::for_each_kind!(observe);
 
 #[cfg(test)]
 mod tests;

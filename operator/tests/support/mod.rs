@@ -77,10 +77,18 @@ pub async fn operator() -> Result<(&'static Cluster, &'static Replica)> {
     Ok((cluster, replica))
 }
 
+/// Our definition, which a test of `crds` holds to its types.
+const DEFINITION: &str = include_str!(
+    "../../../crds/generated/dataplanemetricsextensions.gateway-operator.konghq.com.yaml"
+);
+
 /// Puts our definition in place of Kong's.
 pub async fn install_ours(client: &Client) -> Result {
-    let definition = tagalong_crds::custom_resource_definition();
-    let name = definition.metadata.name.clone().unwrap_or_default();
+    let definition: Value = serde_saphyr::from_str(DEFINITION)?;
+    let name = definition["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let api = Api::<DynamicObject>::all_with(
         client.clone(),
         &ApiResource::from_gvk_with_plural(
@@ -88,9 +96,6 @@ pub async fn install_ours(client: &Client) -> Result {
             "customresourcedefinitions",
         ),
     );
-    let mut definition = serde_json::to_value(definition)?;
-    definition["apiVersion"] = json!("apiextensions.k8s.io/v1");
-    definition["kind"] = json!("CustomResourceDefinition");
     let params = PatchParams::apply("tagalong-tests").force();
     api.patch(&name, &params, &Patch::Apply(definition)).await?;
     Ok(())

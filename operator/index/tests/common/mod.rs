@@ -37,19 +37,13 @@ impl Thing {
 
     pub fn object(&self) -> Object {
         macro_rules! read {
-            ($($kind:ident($type:ident),)+) => {
+            ($($kind:ident($type:ident) $written:ident,)+) => {
                 match self.kind {
                     $(ObjectKind::$kind => serde_json::from_value::<crds::$type>(self.json.clone()).expect("an object").into(),)+
                 }
             };
         }
-        read! {
-            Extension(DataPlaneMetricsExtension), ControlPlane(ControlPlane), GatewayConfiguration(GatewayConfiguration),
-            DataPlane(DataPlane), Deployment(Deployment), DaemonSet(DaemonSet), StatefulSet(StatefulSet), Pod(Pod),
-            Service(Service), Plugin(KongPlugin), ClusterPlugin(KongClusterPlugin), Ingress(Ingress),
-            Facade(KongServiceFacade), HttpRoute(HttpRoute), GrpcRoute(GrpcRoute), TcpRoute(TcpRoute), TlsRoute(TlsRoute),
-            UdpRoute(UdpRoute), TcpIngress(TcpIngress), UdpIngress(UdpIngress),
-        }
+        tagalong_index::for_each_kind!(read)
     }
 }
 
