@@ -1,7 +1,8 @@
 //! Flags. Each also comes as a `TAGALONG_*` variable.
 
-use crate::admission::{self, Labels, Peers};
 use crate::collect::Aggregate;
+use crate::network_peers::{self, Labels, Peers};
+use crate::watch::LOGGED_TWICE;
 use clap::{Args, Parser, Subcommand};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use std::net::SocketAddr;
@@ -103,7 +104,7 @@ pub struct OperateArgs {
         long,
         env = "TAGALONG_OWN_POD_LABELS",
         value_name = "KEY=VALUE,...",
-        value_parser = admission::labels,
+        value_parser = network_peers::labels,
         default_value = "app.kubernetes.io/name=tagalong,app.kubernetes.io/component=operator"
     )]
     pub own_pod_labels: Labels,
@@ -113,7 +114,7 @@ pub struct OperateArgs {
         long,
         env = "TAGALONG_SCRAPERS",
         value_name = "JSON",
-        value_parser = admission::peers,
+        value_parser = network_peers::peers,
         default_value = "[]"
     )]
     pub scrapers: Peers,
@@ -198,10 +199,23 @@ pub struct OperateArgs {
 }
 
 impl OperateArgs {
+    /// Flags that every server has; in the log, nothing twice.
+    #[must_use]
+    pub fn runtime(&self) -> RuntimeArgs {
+        let mut runtime = self.runtime.clone();
+        if !runtime.log.log.contains(LOGGED_TWICE) {
+            runtime.log.log += &format!(",{LOGGED_TWICE}=off");
+        }
+        runtime
+    }
+
     /// Peers allowed to reach sidecars that a NetworkPolicy isolates.
     #[must_use]
     pub fn admitted(&self) -> Vec<NetworkPolicyPeer> {
-        let mut admitted = vec![admission::operator(&self.namespace, &self.own_pod_labels)];
+        let mut admitted = vec![network_peers::operator(
+            &self.namespace,
+            &self.own_pod_labels,
+        )];
         admitted.extend_from_slice(&self.scrapers.0);
         admitted
     }

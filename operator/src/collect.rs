@@ -14,7 +14,8 @@ use crate::metrics::{self, Reason};
 use crate::world::World;
 use announce::Announcer;
 use fared::Fared;
-use fetch::{Failed, Limits, Target};
+pub use fetch::Aggregate;
+use fetch::{Answer, Failed, LINE, Limits, Target};
 pub use flights::{Collection, Room};
 use flights::{Flights, Times};
 use futures::stream::StreamExt as _;
@@ -37,30 +38,6 @@ const READ_AT_ONCE: usize = 16;
 pub const SHORTEST: Duration = Duration::from_secs(1);
 /// A pod that has had less time than this, and needed more, has not failed: scrapers give theirs five seconds and up.
 const FAIR: Duration = Duration::from_secs(2);
-/// The longest line that is passed on.
-const LINE: usize = 64 << 10;
-
-/// Which samples are collected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Aggregate {
-    /// Enriched samples: those whose Kubernetes Service is known.
-    Enriched,
-    /// All samples of the sidecars.
-    All,
-    /// No samples of the sidecars: pods are not collected.
-    Off,
-}
-
-/// What one pod answered.
-#[derive(Debug)]
-pub struct Answer {
-    /// Who was asked.
-    pub target: Target,
-    /// How long it took.
-    pub took: Duration,
-    /// Its samples, or why there are none.
-    pub source: Result<Source, Failed>,
-}
 
 /// Why a scrape got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -17,6 +17,7 @@ use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use std::time::Duration;
 use tagalong_runtime::Drain;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// How a lease is claimed.
@@ -190,7 +191,10 @@ impl<S: Store> Lease<S> {
             if holder(&object) == self.settings.identity {
                 let spec = object.spec.get_or_insert_default();
                 spec.holder_identity = None;
-                self.store.put(object).await.map_err(|e| e.to_string())?;
+                self.store
+                    .put(object)
+                    .await
+                    .map_err(|error| error.to_string())?;
             }
             Ok::<_, String>(())
         };
@@ -215,6 +219,23 @@ impl<S: Store> Lease<S> {
         spec.renew_time = Some(now);
         object
     }
+}
+
+/// Claims the lease `namespace/name` for a process in `pod`, until the drain begins.
+#[must_use]
+pub fn claim(
+    client: &kube::Client,
+    namespace: &str,
+    name: &str,
+    pod: &str,
+    drain: &Drain,
+) -> (JoinHandle<Result<(), Lost>>, Writes) {
+    let store = KubeStore::new(client.clone(), namespace, name);
+    // A container that is restarted has the same name and must not take its predecessor's claim for its own.
+    let since = Timestamp::now().as_nanosecond();
+    let identity = format!("{}_{since:x}", pod);
+    let (lease, writes) = Lease::new(store, Settings::new(identity));
+    (tokio::spawn(lease.run(drain.clone())), writes)
 }
 
 fn holder(object: &Object) -> &str {

@@ -1,29 +1,29 @@
-//! Reconciles the metrics extension, pushes label tables, collects every pod's metrics
+//! Reconciles the metrics extension, pushes label tables, collects every pod's metrics.
 //!
 //! ```text
-//!   watches ──▶ world (one index, one lock) ──▶ push: a table for each sidecar     every replica
-//!                   ├──▶ reconcile: plugins, Services, DataPlanes, status          lease holder
-//!                   └──▶ collect: /metrics of all sidecars, merged                 lease holder
+//!   watch ──▶ world (one index, one lock) ──▶ push: a table for each sidecar       every replica
+//!                 ├──▶ reconcile: plugins, Services, DataPlanes, status            lease holder
+//!                 └──▶ collect: all sidecars, merged ──▶ serve: /metrics           lease holder
 //!   certificates: authority, serving certificates                                  lease holder writes
+//!   operate puts these together; cli answers a person's questions with the same parts
 //! ```
+//!
+//! Each folder is one room. Which may use which is written down, and held, in `tests/tests/house.rs`.
 
-pub mod admission;
 pub mod args;
-pub mod ask;
+pub mod causes;
 pub mod certificates;
-pub mod cluster;
+pub mod cli;
 pub mod collect;
+pub mod error;
 pub mod events;
-pub mod explain;
 pub mod lease;
-pub mod manifests;
 pub mod metrics;
-pub mod offline;
+pub mod network_peers;
 pub mod operate;
+mod process;
 pub mod push;
-pub mod ready;
 pub mod reconcile;
-pub mod scrape;
-pub mod uninstall;
-pub mod watches;
+pub mod serve;
+pub mod watch;
 pub mod world;

@@ -3,14 +3,15 @@
 use clap::Parser as _;
 use std::process::ExitCode;
 use tagalong_operator::args::{Cli, Command};
-use tagalong_operator::{ask, operate, ready, uninstall};
+use tagalong_operator::cli::{explain, probe, table, uninstall};
+use tagalong_operator::operate;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ran = match cli.command {
-        Some(Command::Explain { what }) => ask::explained(&cli.operate, &what),
-        Some(Command::Table { dataplane }) => ask::table(&cli.operate, &dataplane),
-        Some(Command::Ready { urls }) => ready::run(&urls),
+        Some(Command::Explain { what }) => explain::run(&cli.operate, &what),
+        Some(Command::Table { dataplane }) => table::run(&cli.operate, &dataplane),
+        Some(Command::Ready { urls }) => probe::run(&urls),
         Some(Command::Uninstall { deployment }) => {
             uninstall::run(&cli.operate, deployment.as_deref())
         }

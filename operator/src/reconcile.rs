@@ -1,19 +1,18 @@
 //! What the world should look like, and the writes that make it so.
 //!
-//! Level-triggered: each pass derives everything that is wanted from the index ([`wanted`]), compares it
-//! with what the watches last saw ([`observed`]), and writes the difference ([`diff`], [`write`]). So it
+//! Level-triggered: each pass derives the desired state from the index ([`desired`]), compares it with what the
+//! watches last saw ([`crate::world::observed`]), and writes the difference ([`diff`], [`write`](mod@write)). So it
 //! does not matter which events were missed, a pass over an unchanged world writes nothing, and what
 //! nobody wants any more is found by the marks that tagalong leaves on what it touches.
 
+pub mod action;
+pub mod desired;
 pub mod diff;
 pub mod held;
 pub mod missed;
-pub mod observed;
-pub mod policies;
 pub mod status;
 pub mod subject;
 pub mod tell;
-pub mod wanted;
 pub mod write;
 
 use crate::certificates::Bundle;
@@ -49,9 +48,7 @@ pub async fn run(
         let ready = async {
             writer.writes.granted().await;
             writer.metrics.leader.set(1);
-            while !synced.missing().is_empty() {
-                tokio::time::sleep(TOGETHER).await;
-            }
+            synced.complete().await;
         };
         if drain.cancel(ready).await.is_none() {
             return;
@@ -89,10 +86,10 @@ async fn pass(
     trust: Option<&str>,
 ) -> Option<Duration> {
     let (plans, mut stages, found) = writer.world.look(|state| {
-        let (plans, mut wanted) = wanted::wanted(&state.index, trust);
-        wanted.policies = policies::wanted(&state.index, &state.observed, &writer.admitted);
-        let stages = diff::due(&wanted, &state.observed);
-        let found = missed.look(&state.index, &state.observed, Instant::now());
+        let (index, observed) = (&state.index, &state.observed);
+        let (plans, desired) = desired::desired(index, observed, trust, &writer.admitted);
+        let stages = diff::due(&desired, observed);
+        let found = missed.look(index, observed, Instant::now());
         (plans, stages, found)
     });
     writer.metrics.passes.inc();

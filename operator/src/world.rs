@@ -1,14 +1,18 @@
 //! What this process knows of the cluster: one index behind one lock, fed by the watches. Everybody
 //! else gets what is derived from it.
 
+pub mod manifests;
+pub mod observed;
+pub mod watched;
+
 use crate::metrics;
 use crate::push::feeds::Feeds;
 use crate::push::server::Tables;
 use crate::push::stream::Subscription;
-use crate::reconcile::observed::{Observe, Observed};
-use crate::watches::Sink;
+use crate::watch::Sink;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use observed::{Observe, Observed};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use tagalong_crds as crds;

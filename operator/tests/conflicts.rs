@@ -16,10 +16,10 @@ use tagalong_crds as crds;
 use tagalong_index::Settings;
 use tagalong_operator::lease::Writes;
 use tagalong_operator::metrics;
-use tagalong_operator::reconcile::diff::{Wanted, due};
-use tagalong_operator::reconcile::wanted::wanted;
+use tagalong_operator::reconcile::desired::{Desired, desired};
+use tagalong_operator::reconcile::diff::due;
 use tagalong_operator::reconcile::write::{Writer, Written};
-use tagalong_operator::watches::Sink;
+use tagalong_operator::watch::Sink;
 use tagalong_operator::world::{CaConfigMaps, State, World};
 
 const PLUGIN: &str = "x-metrics-prometheus";
@@ -71,14 +71,14 @@ impl Late {
         })
     }
 
-    /// What is wanted by what it saw.
-    fn wanted(&self) -> Wanted {
-        let look = |state: &State| wanted(&state.index, Some("PEM")).1;
+    /// What should be there by what it saw.
+    fn desired(&self) -> Desired {
+        let look = |state: &State| desired(&state.index, &state.observed, Some("PEM"), &[]).1;
         self.writer.world.look(look)
     }
 
-    async fn write(&self, wanted: &Wanted) -> Written {
-        let look = |state: &State| due(wanted, &state.observed);
+    async fn write(&self, desired: &Desired) -> Written {
+        let look = |state: &State| due(desired, &state.observed);
         self.writer.carry_out(self.writer.world.look(look)).await
     }
 
@@ -125,7 +125,7 @@ async fn what_another_one_wrote_in_between_stays() -> Result {
 
     // Before anything of it is there. Nobody makes the plugin.
     let first = late().await?;
-    let wanted = first.wanted();
+    let desired = first.desired();
     let spec = async |version: &str, kind: &str, object: &str| -> Result<Value> {
         Ok(get(&client, name, version, kind, object).await?["spec"].clone())
     };
@@ -164,7 +164,7 @@ async fn what_another_one_wrote_in_between_stays() -> Result {
         first.another(version, kind, object, metadata, rest).await?;
     }
     let before = first.all().await?;
-    came_to(&first.write(&wanted).await, 1, 4);
+    came_to(&first.write(&desired).await, 1, 4);
     let mut after = first.all().await?;
     assert!(after.remove(3).is_some(), "the plugin was nobody's");
     assert_eq!(after, [&before[..3], &before[4..]].concat());
@@ -176,7 +176,7 @@ async fn what_another_one_wrote_in_between_stays() -> Result {
     second
         .another(PLUGINS, "KongPlugin", PLUGIN, json!({}), cors)
         .await?;
-    came_to(&second.write(&wanted).await, 1, 1);
+    came_to(&second.write(&desired).await, 1, 1);
     let plugin = get(&client, name, PLUGINS, "KongPlugin", PLUGIN).await?;
     assert_eq!(plugin["plugin"], "cors");
     assert_eq!(
@@ -192,7 +192,7 @@ async fn what_another_one_wrote_in_between_stays() -> Result {
     second
         .another(KONG, "DataPlane", "dp", json!({"labels": {}}), unmarked)
         .await?;
-    came_to(&late().await?.write(&wanted).await, 4, 0);
+    came_to(&late().await?.write(&desired).await, 4, 0);
 
     // Neither is anything changed or taken back that somebody has written since.
     let third = late().await?;
@@ -202,7 +202,7 @@ async fn what_another_one_wrote_in_between_stays() -> Result {
             .patch(object, &PatchParams::default(), &Patch::Merge(since))
             .await?;
     }
-    let mut other = wanted;
+    let mut other = desired;
     other.bundle = Some("another PEM".to_owned());
     for (config, _) in other.plugins.values_mut() {
         config.insert("per_consumer".to_owned(), json!(true));
@@ -210,7 +210,7 @@ async fn what_another_one_wrote_in_between_stays() -> Result {
     other.services.clear();
     other.dataplanes.clear();
     came_to(&third.write(&other).await, 0, 4);
-    came_to(&third.write(&Wanted::default()).await, 0, 3);
+    came_to(&third.write(&Desired::default()).await, 0, 3);
     for object in third.all().await? {
         let object = object.ok_or("something was deleted")?;
         let since = &object["metadata"]["annotations"]["example.com/since"];

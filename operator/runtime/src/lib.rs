@@ -11,6 +11,7 @@
 //! ```
 
 pub mod admin;
+mod causes;
 pub mod drain;
 pub mod logging;
 pub mod readiness;
@@ -20,6 +21,7 @@ pub mod tls;
 
 mod runtime;
 
+pub use causes::with_causes;
 pub use drain::Drain;
 pub use readiness::Readiness;
 pub use runtime::{EndError, Runtime, RuntimeArgs, StartError};

@@ -58,10 +58,13 @@ pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
-/// Warnings for a person who has asked something and waits for the answer: on standard error, without times.
-pub fn warn_person() {
+/// Warnings for a person who has asked something and waits for the answer: on standard error, without times, and
+/// without those of the target `but`.
+pub fn warn_person(but: &str) {
     let lines = layer().with_writer(std::io::stderr).with_ansi(false);
     let lines = lines.without_time().with_target(false);
-    let logs = tracing_subscriber::registry().with(LevelFilter::WARN);
+    let filter = Targets::new().with_default(LevelFilter::WARN);
+    let filter = filter.with_target(but, LevelFilter::OFF);
+    let logs = tracing_subscriber::registry().with(filter);
     let _already_set = logs.with(lines).try_init();
 }

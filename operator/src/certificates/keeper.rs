@@ -130,7 +130,7 @@ impl Keeper {
     /// The authority as it is, after what was due to it was done by whoever may write.
     async fn authority(&self, now: i64) -> Result<Option<Authority>, String> {
         let kept = self.kept(&self.places.authority, "Opaque");
-        let found = kept.read().await.map_err(|error| error.to_string())?;
+        let found = kept.read().await?;
         let stored = found.content.data.get(AUTHORITY);
         let mut authority = match stored.map(|text| serde_json::from_str::<Authority>(text)) {
             Some(Ok(authority)) => authority,
@@ -170,7 +170,7 @@ impl Keeper {
         now: i64,
     ) -> Result<Option<Certified>, String> {
         let kept = self.kept(secret, "kubernetes.io/tls");
-        let found = kept.read().await.map_err(|error| error.to_string())?;
+        let found = kept.read().await?;
         let usable = usable(&found);
         let due = usable.is_none() || is_due(&found.content, names, authority, now);
         if !due || !self.writes.allowed() {

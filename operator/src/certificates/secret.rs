@@ -1,5 +1,6 @@
 //! Secrets as places to keep things: read, written only if nobody wrote in between.
 
+use crate::causes::in_words;
 use crate::lease::Writes;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -30,8 +31,10 @@ pub(super) struct Found {
 }
 
 impl Kept {
-    pub async fn read(&self) -> kube::Result<Found> {
-        let object = self.api.get_opt(&self.name).await?;
+    pub async fn read(&self) -> Result<Found, String> {
+        let object = self.api.get_opt(&self.name).await;
+        let object = object
+            .map_err(|error| format!("cannot read Secret {}: {}", self.name, in_words(&error)))?;
         let data = object.as_ref().and_then(|object| object.data.clone());
         let texts = data.unwrap_or_default().into_iter();
         let annotations = object.as_ref().and_then(|o| o.metadata.annotations.clone());
@@ -82,7 +85,11 @@ impl Kept {
         });
         match written.await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(format!(
+                "cannot write Secret {}: {}",
+                self.name,
+                in_words(&error)
+            )),
             Err(not_leader) => Err(not_leader.to_string()),
         }
     }

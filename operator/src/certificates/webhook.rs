@@ -1,6 +1,7 @@
 //! Keeps `caBundle` in the MutatingWebhookConfiguration right, also after someone overwrites it: with a
 //! wrong one, no marked DataPlane could be changed any more.
 
+use crate::causes::in_words;
 use crate::certificates::Bundle;
 use crate::lease::Writes;
 use base64::Engine as _;
@@ -56,7 +57,7 @@ async fn look(
     wanted: &str,
     writes: &Writes,
 ) -> Result<(), String> {
-    let Some(found) = api.get_opt(name).await.map_err(|error| error.to_string())? else {
+    let Some(found) = api.get_opt(name).await.map_err(|error| in_words(&error))? else {
         return Ok(());
     };
     let Some(patch) = patch(&found, wanted) else {
@@ -69,7 +70,7 @@ async fn look(
     let written = writes.run(api.patch(name, &params, &patch)).await;
     written
         .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| in_words(&error))?;
     tracing::info!(name, "set caBundle of the webhook configuration");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Events about pods that cannot be collected: one whenever a pod fails for another reason than before.
 
+use crate::causes::in_words;
 use crate::collect::fetch::{Failed, Target};
 use crate::events::Events;
 use crate::lease::Writes;
@@ -69,7 +70,8 @@ pub async fn record(
             let (about, event) = event(&trouble);
             let published = writes.run(events.record(&event, &about)).await;
             if let Ok(Err(error)) = published {
-                tracing::warn!(%error, pod = %trouble.pod, "cannot record an Event");
+                let error = in_words(&error);
+                tracing::warn!(error, pod = %trouble.pod, "cannot record an Event");
             }
         }
     };

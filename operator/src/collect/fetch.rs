@@ -1,6 +1,5 @@
 //! Asks one sidecar.
 
-use crate::collect::{Aggregate, LINE};
 use bytes::Bytes;
 use flate2::write::GzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST};
@@ -14,6 +13,7 @@ use std::time::Duration;
 use tagalong_exposition::merge::Source;
 use tagalong_exposition::negotiate::TIMEOUT_HEADER;
 use tagalong_index::Key;
+use tagalong_runtime::with_causes;
 use tagalong_wire::contract::{POD_UID_HEADER, SAMPLES_ALL, SAMPLES_ENRICHED, SAMPLES_QUERY};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -26,6 +26,31 @@ const STALLED: Duration = Duration::from_millis(2);
 /// What is read from a connection at once: little enough to stay in a core's cache, and below what the allocator
 /// gets from the kernel, and gives back, every time.
 const BUFFER: usize = 64 << 10;
+
+/// The longest line that is passed on.
+pub(super) const LINE: usize = 64 << 10;
+
+/// Which samples are collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Aggregate {
+    /// Enriched samples: those whose Kubernetes Service is known.
+    Enriched,
+    /// All samples of the sidecars.
+    All,
+    /// No samples of the sidecars: pods are not collected.
+    Off,
+}
+
+/// What one pod answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Who was asked.
+    pub target: Target,
+    /// How long it took.
+    pub took: Duration,
+    /// Its samples, or why there are none.
+    pub source: Result<Source, Failed>,
+}
 
 /// A pod whose sidecar is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +192,7 @@ async fn fetch_now(
     reading: &Semaphore,
     deadline: Instant,
 ) -> Result<Source, Failed> {
-    let broken = |error: &dyn std::fmt::Display| Failed::Connection(error.to_string());
+    let broken = |error: &(dyn std::error::Error + 'static)| Failed::Connection(with_causes(error));
     let stream = TcpStream::connect(target.address)
         .await
         .map_err(|error| broken(&error))?;
@@ -224,7 +249,7 @@ async fn fetch_now(
             }
         };
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| Failed::CutOff(error.to_string()))?;
+        let frame = frame.map_err(|error| Failed::CutOff(with_causes(&error)))?;
         if let Ok(data) = frame.into_data() {
             taken.write(&data)?;
         }

@@ -1,7 +1,7 @@
 //! How each pod fared in this collection, as an exposition. Made anew each time: a pod that is gone
 //! leaves no series behind.
 
-use crate::collect::{Answer, fetch::Failed};
+use crate::collect::fetch::{Answer, Failed};
 use std::fmt::Write as _;
 
 /// Families about the pods that were asked.

@@ -1,5 +1,6 @@
 //! Where the lease is kept.
 
+use crate::causes::in_words;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, PostParams};
 use std::future::Future;
@@ -45,7 +46,7 @@ impl KubeStore {
 impl Store for KubeStore {
     async fn get(&self) -> Result<Option<Lease>, String> {
         let lease = self.api.get_opt(&self.name).await;
-        lease.map_err(|error| error.to_string())
+        lease.map_err(|error| in_words(&error))
     }
 
     async fn put(&self, mut lease: Lease) -> Result<Lease, PutError> {
@@ -64,7 +65,7 @@ impl Store for KubeStore {
             kube::Error::Api(status) if status.code == 409 => PutError::Conflict,
             // Deleted since we read it: to whoever claims it that is a lost race, too.
             kube::Error::Api(status) if exists && status.code == 404 => PutError::Conflict,
-            error => PutError::Other(error.to_string()),
+            error => PutError::Other(in_words(&error)),
         })
     }
 }

@@ -62,7 +62,7 @@ impl Store for Memory {
 struct Replica {
     writes: Writes,
     trigger: drain::Trigger,
-    run: tokio::task::JoinHandle<Result<(), Lost>>,
+    run: JoinHandle<Result<(), Lost>>,
 }
 
 fn start(store: &Memory, name: &str) -> Replica {

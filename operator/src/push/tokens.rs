@@ -1,5 +1,6 @@
 //! Which pod a token speaks for: the API server says, and is asked once a token.
 
+use crate::causes::in_words;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
@@ -69,7 +70,7 @@ impl Reviewer for ApiServer {
         };
         let reviews: Api<TokenReview> = Api::all(self.0.clone());
         let answer = reviews.create(&PostParams::default(), &review).await;
-        answer.map_err(|error| error.to_string())
+        answer.map_err(|error| in_words(&error))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writes that failed are held back: each object for itself and longer each time, whatever else changes meanwhile. A
 //! forbidden write in a busy cluster is tried as seldom as in a quiet one.
 
-use crate::reconcile::diff::Action;
+use crate::reconcile::action::Action;
 use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::reconcile::write::Written;
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 //! or came later. They are told of, and their DataPlane is brought through the webhook again: an update
 //! that changes nothing is enough, since the API server asks its webhooks all the same.
 
-use crate::reconcile::diff::{Action, Patched};
-use crate::reconcile::observed::Observed;
+use crate::reconcile::action::{Action, Patched};
+use crate::world::observed::Observed;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,14 +1,15 @@
 //! Tells people: the status of extensions where it has room, and Events, each thing once.
 
+use crate::causes::in_words;
 use crate::events::Events;
 use crate::lease::Writes;
 use crate::metrics::{self, Kind, Reason};
 use crate::reconcile::held::Pause;
-use crate::reconcile::observed::Observe as _;
 use crate::reconcile::status::{Finding, Trouble, WRITE_FAILED, findings, status, write_failed};
 use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::reconcile::write::{api, namespace_ends, typed};
 use crate::world::World;
+use crate::world::observed::Observe as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
@@ -147,7 +148,8 @@ impl Teller {
         if let Ok(Err(error)) = published
             && !namespace_ends(&error)
         {
-            tracing::warn!(%error, reason = finding.reason, "cannot record an Event");
+            let error = in_words(&error);
+            tracing::warn!(error, reason = finding.reason, "cannot record an Event");
         }
         tracing::info!(
             kind = regarding.kind,
@@ -249,7 +251,8 @@ impl Teller {
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => false,
             Ok(Err(error)) => {
                 self.metrics.failures.get_or_create(&label).inc();
-                tracing::warn!(%key, %error, "cannot write the status, tries again");
+                let error = in_words(&error);
+                tracing::warn!(%key, error, "cannot write the status, tries again");
                 false
             }
             Err(_not_leader) => false,

@@ -1,27 +1,32 @@
 //! Carries out what is due.
 
+use crate::causes::in_words;
 use crate::lease::Writes;
 use crate::metrics::{self, Kind};
-use crate::reconcile::diff::{Action, Patched};
-use crate::reconcile::observed::{EXTENSION, Observe};
-use crate::reconcile::policies::{self, Admitted};
+use crate::reconcile::action::{Action, Patched};
+use crate::reconcile::desired::policies::DesiredPolicy;
 use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::world::World;
+use crate::world::observed::{EXTENSION, Observe};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer};
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{DynamicObject, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tagalong_crds as crds;
 use tagalong_index::{Key, PROMETHEUS};
 use tagalong_wire::contract::{CA_CONFIG_MAP, CA_KEY, MANAGED_BY, MANAGED_BY_LABEL};
 
 /// Writes under way at once.
 const AT_ONCE: usize = 16;
+
+/// Who is to reach sidecars: the operator, and whoever else scrapes them.
+pub type Admitted = Arc<Vec<NetworkPolicyPeer>>;
 
 /// Writes for the reconcilers.
 #[derive(Clone)]
@@ -131,10 +136,10 @@ impl Writer {
             }
             Action::Policy {
                 key,
-                wanted,
+                desired,
                 version,
             } => {
-                self.policy(key, policies::Wanted::clone(wanted), version.clone())
+                self.policy(key, DesiredPolicy::clone(desired), version.clone())
                     .await
             }
             Action::DeletePolicy { key, version } => {
@@ -211,7 +216,7 @@ impl Writer {
     async fn policy(
         &self,
         key: &Key,
-        wanted: policies::Wanted,
+        desired: DesiredPolicy,
         version: Option<String>,
     ) -> Result<(), Failed> {
         let api = Api::<NetworkPolicy>::namespaced(self.client.clone(), &key.namespace);
@@ -219,11 +224,11 @@ impl Writer {
             metadata: ObjectMeta {
                 name: Some(key.name.to_string()),
                 labels: Some([(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned())].into()),
-                owner_references: Some(vec![wanted.owner]),
+                owner_references: Some(vec![desired.owner]),
                 resource_version: version,
                 ..ObjectMeta::default()
             },
-            spec: Some(wanted.spec),
+            spec: Some(desired.spec),
         };
         let object = self.put(&api, &policy).await?;
         self.world.note(|observed| {
@@ -288,11 +293,7 @@ fn checked<T>(answer: Result<kube::Result<T>, crate::lease::NotLeader>) -> Resul
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failed::Conflict),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(Failed::Gone),
         Ok(Err(error)) if namespace_ends(&error) => Err(Failed::Gone),
-        // What the API server says, without the wrapping.
-        Ok(Err(kube::Error::Api(status))) if !status.message.is_empty() => {
-            Err(Failed::Other(status.message))
-        }
-        Ok(Err(error)) => Err(Failed::Other(error.to_string())),
+        Ok(Err(error)) => Err(Failed::Other(in_words(&error))),
         Err(not_leader) => Err(Failed::Other(not_leader.to_string())),
     }
 }

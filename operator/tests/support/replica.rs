@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tagalong_cluster::{Cluster, until};
 use tagalong_operator::args::Cli;
-use tagalong_operator::cluster;
 use tagalong_operator::metrics::Metrics;
+use tagalong_operator::operate::cluster;
 use tagalong_operator::world::World;
 use tagalong_runtime::{Readiness, drain};
 

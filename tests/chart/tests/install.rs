@@ -11,7 +11,7 @@ use support::world::{self, CLUSTER_SCOPED, HOME};
 use tagalong_chart::{Result, file};
 use tagalong_cluster::crds::CrdSet;
 use tagalong_cluster::{Cluster, until};
-use tagalong_operator::uninstall::uninstall;
+use tagalong_operator::cli::uninstall::uninstall;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const CONFIGURATION: &str = "mutatingwebhookconfiguration/tagalong";

@@ -20,3 +20,20 @@ fn giving_up_is_not_being_ready() {
     drop(readiness.handle("pods"));
     assert_eq!(readiness.missing(), ["pods"]);
 }
+
+#[tokio::test]
+async fn complete_waits_for_what_is_added_meanwhile() {
+    let readiness = Readiness::default();
+    readiness.complete().await;
+    let discovery = readiness.handle("discovery");
+    let waits = tokio::spawn({
+        let readiness = readiness.clone();
+        async move { readiness.complete().await }
+    });
+    let pods = readiness.handle("pods");
+    discovery.ready();
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished(), "the pods are missing");
+    pods.ready();
+    waits.await.expect("no panic");
+}

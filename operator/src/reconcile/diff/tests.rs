@@ -1,6 +1,7 @@
 use super::*;
 use kube::core::ObjectMeta;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use tagalong_crds::DataPlaneMetricsExtension;
 
 const PLUGIN: &str = "x-metrics-prometheus";
@@ -90,15 +91,15 @@ fn merge(observed: &mut Observed, kind: Patched, key: &Key, patch: &Value) {
 }
 
 /// Plays until nothing is due. Panics if that takes long.
-fn settle(wanted: &Wanted, observed: &mut Observed) {
+fn settle(desired: &Desired, observed: &mut Observed) {
     for _ in 0..4 {
-        let stages = due(wanted, observed);
+        let stages = due(desired, observed);
         if stages.is_empty() {
             return;
         }
         play(observed, stages);
     }
-    panic!("never settles: {:?}", due(wanted, observed));
+    panic!("never settles: {:?}", due(desired, observed));
 }
 
 fn observed(services: &[(&str, Option<&str>)]) -> Observed {
@@ -118,8 +119,8 @@ fn observed(services: &[(&str, Option<&str>)]) -> Observed {
     }
 }
 
-fn wanted(services: &[&str]) -> Wanted {
-    Wanted {
+fn desired(services: &[&str]) -> Desired {
+    Desired {
         plugins: [(key(PLUGIN), (Map::new(), key("x")))].into(),
         services: services
             .iter()
@@ -129,7 +130,7 @@ fn wanted(services: &[&str]) -> Wanted {
         namespaces: ["default".to_owned()].into(),
         held: [key("x")].into(),
         bundle: Some("PEM".into()),
-        ..Wanted::default()
+        ..Desired::default()
     }
 }
 
@@ -137,7 +138,7 @@ fn wanted(services: &[&str]) -> Wanted {
 fn attached_and_left_as_found() {
     let found = observed(&[("echo", None), ("other", Some("a , b"))]);
     let mut now = found.clone();
-    settle(&wanted(&["echo", "other"]), &mut now);
+    settle(&desired(&["echo", "other"]), &mut now);
     assert_eq!(now.services[&key("echo")].plugins.as_deref(), Some(PLUGIN));
     assert_eq!(
         now.services[&key("other")].plugins.as_deref(),
@@ -154,9 +155,9 @@ fn attached_and_left_as_found() {
     );
 
     settle(
-        &Wanted {
+        &Desired {
             bundle: Some("PEM".into()),
-            ..Wanted::default()
+            ..Desired::default()
         },
         &mut now,
     );
@@ -169,7 +170,7 @@ fn attached_and_left_as_found() {
 #[test]
 fn the_plugin_comes_first_and_goes_last() {
     let mut now = observed(&[("echo", None)]);
-    let stages = due(&wanted(&["echo"]), &now);
+    let stages = due(&desired(&["echo"]), &now);
     let place = |found: &dyn Fn(&Action) -> bool| {
         stages
             .iter()
@@ -194,26 +195,29 @@ fn the_plugin_comes_first_and_goes_last() {
             .flatten()
             .any(|action| matches!(action, Action::DeletePlugin { .. }))
     };
-    let stages = due(&Wanted::default(), &now);
+    let stages = due(&Desired::default(), &now);
     assert!(!deletes(&stages), "a Service still names it");
     play(&mut now, stages);
-    assert!(deletes(&due(&Wanted::default(), &now)));
+    assert!(deletes(&due(&Desired::default(), &now)));
 }
 
 #[test]
 fn an_extension_is_let_go_once_nothing_of_it_is_left() {
     let mut now = observed(&[("echo", None)]);
-    settle(&wanted(&["echo"]), &mut now);
+    settle(&desired(&["echo"]), &mut now);
     let lets_go = |now: &Observed| {
-        due(&Wanted::default(), now).iter().flatten().any(|action| {
-            matches!(
-                action,
-                Action::Metadata {
-                    kind: Patched::Extension,
-                    ..
-                }
-            )
-        })
+        due(&Desired::default(), now)
+            .iter()
+            .flatten()
+            .any(|action| {
+                matches!(
+                    action,
+                    Action::Metadata {
+                        kind: Patched::Extension,
+                        ..
+                    }
+                )
+            })
     };
     assert!(!lets_go(&now));
     now.services.clear();
@@ -234,8 +238,8 @@ fn what_a_person_wrote_is_theirs() {
     );
     now.ca.insert("default".into(), CaConfigMap::default());
     let found = now.clone();
-    settle(&wanted(&["echo"]), &mut now);
-    settle(&Wanted::default(), &mut now);
+    settle(&desired(&["echo"]), &mut now);
+    settle(&Desired::default(), &mut now);
     assert_eq!(now.services, found.services);
     assert_eq!(now.dataplanes, found.dataplanes);
     assert_eq!(now.ca, found.ca);
@@ -244,12 +248,12 @@ fn what_a_person_wrote_is_theirs() {
 #[test]
 fn a_dataplane_on_its_way_out_is_left_alone() {
     let mut now = observed(&[]);
-    settle(&wanted(&[]), &mut now);
+    settle(&desired(&[]), &mut now);
     let dataplane = now.dataplanes.get_mut(&key("kong"));
     dataplane.expect("it is there").deleting = true;
     let found = now.dataplanes.clone();
-    for wanted in [wanted(&[]), Wanted::default()] {
-        settle(&wanted, &mut now);
+    for desired in [desired(&[]), Desired::default()] {
+        settle(&desired, &mut now);
         assert_eq!(now.dataplanes, found);
     }
 }
@@ -257,16 +261,16 @@ fn a_dataplane_on_its_way_out_is_left_alone() {
 #[test]
 fn what_others_undo_is_done_again() {
     let mut now = observed(&[("echo", Some("a"))]);
-    let wanted = wanted(&["echo"]);
-    settle(&wanted, &mut now);
+    let desired = desired(&["echo"]);
+    settle(&desired, &mut now);
     if let Some(service) = now.services.get_mut(&key("echo")) {
         service.plugins = Some("b".into());
     }
     if let Some(plugin) = now.plugins.get_mut(&key(PLUGIN)) {
         plugin.disabled = true;
     }
-    assert_eq!(due(&wanted, &now).iter().flatten().count(), 2);
-    settle(&wanted, &mut now);
+    assert_eq!(due(&desired, &now).iter().flatten().count(), 2);
+    settle(&desired, &mut now);
     assert_eq!(
         now.services[&key("echo")].plugins.as_deref(),
         Some("b,x-metrics-prometheus")
@@ -286,7 +290,7 @@ fn other_finalizers_stay() {
         ..DataPlaneMetricsExtension::default()
     };
     now.extensions.insert(key("x"), extension);
-    settle(&wanted(&[]), &mut now);
+    settle(&desired(&[]), &mut now);
     assert_eq!(
         now.extensions[&key("x")]
             .metadata
@@ -295,12 +299,12 @@ fn other_finalizers_stay() {
             .map(Vec::len),
         Some(2)
     );
-    settle(&Wanted::default(), &mut now);
+    settle(&Desired::default(), &mut now);
     assert_eq!(now.extensions[&key("x")].metadata.finalizers, Some(theirs));
 }
 
 proptest! {
-    /// Whatever stands there, whatever is wanted in turn: it settles, and in the end all is as found.
+    /// Whatever stands there, whatever is desired in turn: it settles, and in the end all is as found.
     #[test]
     fn settles_and_restores(
         values in prop::collection::vec(prop::option::of("[ab, :x-]{0,12}"), 1..5),
@@ -316,14 +320,14 @@ proptest! {
             let chosen = chosen.map(|(name, plugin)| (key(name), format!("p{plugin}-metrics-prometheus")));
             let services: BTreeMap<_, _> = chosen.collect();
             let plugins = services.values().map(|plugin| (key(plugin), (Map::new(), key("x"))));
-            let wanted = Wanted { plugins: plugins.collect(), services: services.clone(), ..wanted(&[]) };
-            settle(&wanted, &mut now);
+            let desired = Desired { plugins: plugins.collect(), services: services.clone(), ..desired(&[]) };
+            settle(&desired, &mut now);
             for (service, plugin) in &services {
                 let value = now.services[service].plugins.clone().unwrap_or_default();
                 prop_assert_eq!(annotation::items(&value).filter(|item| item == plugin).count(), 1);
             }
         }
-        settle(&Wanted::default(), &mut now);
+        settle(&Desired::default(), &mut now);
         prop_assert_eq!(now.services, found.services);
     }
 }

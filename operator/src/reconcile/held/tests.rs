@@ -1,6 +1,6 @@
 use super::*;
-use crate::reconcile::diff::Patched;
-use crate::reconcile::observed::ADDED_PLUGIN;
+use crate::reconcile::action::Patched;
+use crate::world::observed::ADDED_PLUGIN;
 use serde_json::json;
 use tagalong_index::Key;
 

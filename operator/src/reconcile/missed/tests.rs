@@ -1,5 +1,5 @@
 use super::*;
-use crate::reconcile::observed::Observe as _;
+use crate::world::observed::Observe as _;
 use serde_json::Value;
 use tagalong_crds as crds;
 use tagalong_index::{Object, ObjectKind, Settings};

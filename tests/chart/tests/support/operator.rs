@@ -9,8 +9,8 @@ use std::time::Duration;
 use tagalong_chart::{Result, flags};
 use tagalong_cluster::Cluster;
 use tagalong_operator::args::{Cli, OperateArgs};
-use tagalong_operator::cluster;
 use tagalong_operator::metrics::Metrics;
+use tagalong_operator::operate::cluster;
 use tagalong_runtime::Readiness;
 use tagalong_runtime::drain::{self, Trigger};
 

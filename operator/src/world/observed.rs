@@ -1,9 +1,9 @@
 //! The objects that the reconcilers write, as the watches last saw them: no more of each than decides
 //! whether a write is due.
 
-use crate::reconcile::policies::Policy;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
 use kube::{Resource, ResourceExt as _};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +19,8 @@ pub const ADDED_LABEL: &str = "tagalong.dev/added-inject-label";
 pub const EXTENSION: &str = "tagalong.dev/extension";
 /// On an extension, while something of it remains in other objects.
 pub const FINALIZER: &str = "tagalong.dev/leave-as-found";
+/// The policy type that isolates pods from whoever is not admitted.
+pub const INGRESS: &str = "Ingress";
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +70,48 @@ pub struct CaConfigMap {
     pub bundle: Option<String>,
     /// Whether it is ours.
     pub ours: bool,
+}
+
+/// A NetworkPolicy, as it was last seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// Its version.
+    pub version: String,
+    /// Its UID.
+    pub uid: String,
+    /// Whether it is ours.
+    pub ours: bool,
+    /// What it says.
+    pub spec: NetworkPolicySpec,
+    /// Whose it is.
+    pub owners: Vec<OwnerReference>,
+}
+
+impl Policy {
+    /// What is kept of a NetworkPolicy.
+    #[must_use]
+    pub fn of(policy: &NetworkPolicy) -> Self {
+        Self {
+            version: policy.resource_version().unwrap_or_default(),
+            uid: policy.uid().unwrap_or_default(),
+            ours: policy.labels().get(MANAGED_BY_LABEL).map(String::as_str) == Some(MANAGED_BY),
+            spec: policy.spec.clone().unwrap_or_default(),
+            owners: policy.owner_references().to_vec(),
+        }
+    }
+
+    /// Whether pods that it selects are reached only by whom some policy admits.
+    #[must_use]
+    pub fn isolates(&self) -> bool {
+        let types = self.spec.policy_types.as_deref().unwrap_or_default();
+        !self.ours && (types.is_empty() || types.iter().any(|kind| kind == INGRESS))
+    }
+
+    /// The pods that it is about.
+    #[must_use]
+    pub fn selector(&self) -> LabelSelector {
+        self.spec.pod_selector.clone().unwrap_or_default()
+    }
 }
 
 /// All of them.

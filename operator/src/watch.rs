@@ -3,12 +3,14 @@
 //! Kinds come and go: discovery is asked again and again, and what has appeared is watched, what has
 //! gone is forgotten. The process is ready once every watch of the first discovery has synced once.
 
+mod context;
 mod discovery;
 mod one;
 
+pub use context::{Context, Sink};
 pub use discovery::Served;
-pub use one::Sink;
 
+use crate::causes::in_words;
 use crate::metrics;
 use futures::future::BoxFuture;
 use kube::api::Api;
@@ -23,31 +25,11 @@ use tagalong_runtime::{Drain, Readiness};
 use tokio::task::AbortHandle;
 use tracing::Instrument as _;
 
+/// Where kube's client logs each request that failed, and not why: whoever made the request logs it with its causes.
+pub const LOGGED_TWICE: &str = "kube_client::client::builder";
+
 /// How often discovery is asked again.
 const REDISCOVER: Duration = Duration::from_secs(30);
-
-/// What each watch needs.
-pub struct Context<S> {
-    /// Reads.
-    pub client: kube::Client,
-    /// Where objects go.
-    pub sink: S,
-    /// Counts.
-    pub metrics: metrics::Watches,
-    /// Restricts a kind to objects with these labels, by plural name.
-    pub selectors: BTreeMap<&'static str, String>,
-}
-
-impl<S: Clone> Clone for Context<S> {
-    fn clone(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-            sink: self.sink.clone(),
-            metrics: self.metrics.clone(),
-            selectors: self.selectors.clone(),
-        }
-    }
-}
 
 /// One kind that may be watched.
 pub struct Watched<S> {
@@ -132,12 +114,20 @@ async fn discover<S: Clone + Send + Sync + 'static>(
     let mut running: BTreeMap<&'static str, (ApiResource, AbortHandle)> = BTreeMap::new();
     let groups: Vec<&str> = kinds.iter().map(|watched| watched.group).collect();
     let mut served = Served::default();
+    let mut complaint = None;
     loop {
         let looked = drain.cancel(served.look(&context.client, &groups)).await;
         match looked {
             None => break,
-            Some(Err(error)) => tracing::warn!(%error, "discovery failed, kept what was known"),
+            Some(Err(error)) => {
+                let error = in_words(&error);
+                if complaint.as_ref() != Some(&error) {
+                    tracing::warn!(error, "discovery failed, kept what was known; tries again");
+                    complaint = Some(error);
+                }
+            }
             Some(Ok(())) => {
+                complaint = None;
                 for watched in &kinds {
                     let chosen = (watched.choose)(&served.versions(watched.group, watched.plural));
                     let now = running.get(watched.kind).map(|(resource, _)| resource);

@@ -1,18 +1,21 @@
-//! Takes back what tagalong has put into a cluster: the chart runs this before it is uninstalled.
+//! `tagalong-operator uninstall`: takes back what tagalong has put into a cluster. The chart runs it before it is deleted.
 //!
-//! It is the reconcilers' own difference to a world in which nothing is wanted, by a process that holds
-//! the lease and so is the only one that writes. The webhook is up meanwhile and takes the sidecar out of
+//! It is the reconcilers' own difference to an empty desired state, by a process that holds the lease and so is
+//! the only one that writes. The webhook is up meanwhile and takes the sidecar out of
 //! each DataPlane whose mark goes; its configuration goes when that is done, or when writes fail, since a
 //! webhook that does not answer may be why.
 
 use crate::args::OperateArgs;
-use crate::cluster;
+use crate::error::Failure;
+use crate::lease;
 use crate::metrics::Metrics;
-use crate::operate::{Failure, client, on_runtime};
-use crate::reconcile::diff::{self, Wanted};
+use crate::process::{client, on_runtime};
+use crate::reconcile::desired::Desired;
+use crate::reconcile::diff;
 use crate::reconcile::write::Writer;
-use crate::watches::Context;
+use crate::watch::Context;
 use crate::world::World;
+use crate::world::watched::{watch, written};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -42,7 +45,7 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// When there is no cluster, or it does not let us.
 pub fn run(args: &OperateArgs, deployment: Option<&str>) -> Result<(), Failure> {
-    logging::init(&args.runtime.log).map_err(tagalong_runtime::StartError::from)?;
+    logging::init(&args.runtime().log).map_err(tagalong_runtime::StartError::from)?;
     on_runtime(async { uninstall(client().await?, args, deployment).await })
 }
 
@@ -60,7 +63,8 @@ pub async fn uninstall(
         stop(&client, &args.namespace, name).await?;
     }
     let (mut trigger, drain) = drain::channel();
-    let (lease, writes) = cluster::claim(&client, args, &drain);
+    let (namespace, name) = (&args.namespace, &args.lease);
+    let (lease, writes) = lease::claim(&client, namespace, name, &args.pod_name, &drain);
     let metrics = Metrics::default();
     let writer = Writer {
         client: client.clone(),
@@ -80,8 +84,8 @@ pub async fn uninstall(
         failed = trigger.failed() => return Err(tagalong_runtime::EndError::from(failed).into()),
         ended = lease => return Err(match ended {
             Ok(Err(lost)) => lost.into(),
-            Ok(Ok(())) => Failure::Ask("the lease was given back too early".to_owned()),
-            Err(panicked) => Failure::Ask(format!("the lease's task ended: {panicked}")),
+            Ok(Ok(())) => Failure::LeaseGivenBack,
+            Err(panicked) => Failure::LeaseTask(panicked),
         }),
     }
     trigger.drain(GRACE).await;
@@ -103,7 +107,7 @@ async fn stop(client: &kube::Client, namespace: &str, name: &str) -> Result<(), 
     match deployments.patch_scale(name, &params, &none).await {
         Ok(_) => tracing::info!(deployment = name, "scaled to 0"),
         Err(error) if is_gone(&error) => {}
-        Err(error) => return Err(refused("Deployment", name, &error)),
+        Err(error) => return Err(refused("Deployment", name, error)),
     }
     Ok(())
 }
@@ -115,16 +119,14 @@ async fn take_back(
     drain: Drain,
 ) -> Result<(), Failure> {
     let synced = Readiness::default();
-    cluster::watch(cluster::written(), context, &synced, &drain);
+    watch(written(), context, &synced, &drain);
     tracing::info!("waits until no operator holds the lease");
     writer.writes.granted().await;
-    while !synced.missing().is_empty() {
-        tokio::time::sleep(PAUSE).await;
-    }
+    synced.complete().await;
     let configurations = Api::<MutatingWebhookConfiguration>::all(writer.client.clone());
     let mut failures = 0;
     loop {
-        let nothing = Wanted::default();
+        let nothing = Desired::default();
         let stages = writer
             .world
             .look(|state| diff::due(&nothing, &state.observed));
@@ -172,7 +174,7 @@ async fn forget_status(writer: &Writer) -> Result<(), Failure> {
                 return Err(refused(
                     DataPlaneMetricsExtension::KIND,
                     &key.to_string(),
-                    &error,
+                    error,
                 ));
             }
         }
@@ -187,7 +189,7 @@ where
     match api.delete(name, &DeleteParams::default()).await {
         Ok(_) => tracing::info!(kind, name, "deleted"),
         Err(error) if is_gone(&error) => {}
-        Err(error) => return Err(refused(kind, name, &error)),
+        Err(error) => return Err(refused(kind, name, error)),
     }
     Ok(())
 }
@@ -196,6 +198,10 @@ fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
-fn refused(kind: &str, name: &str, error: &kube::Error) -> Failure {
-    Failure::Ask(format!("{kind} {name}: {error}"))
+fn refused(kind: &str, name: &str, error: kube::Error) -> Failure {
+    Failure::Write {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        source: error.into(),
+    }
 }

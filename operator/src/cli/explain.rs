@@ -1,11 +1,23 @@
-//! Which question a person asks: about a Service, or about one of Kong's names.
+//! `tagalong-operator explain`: what one of Kong's names maps to, or which names map to a Service, and why.
 
+use crate::args::OperateArgs;
+use crate::cli::read::{print, read};
+use crate::error::Failure;
 use crate::world::State;
 use tagalong_index::Key;
 
+/// Prints what a name maps to, and why.
+///
+/// # Errors
+///
+/// When nothing can be read.
+pub fn run(args: &OperateArgs, what: &str) -> Result<(), Failure> {
+    let world = read(args)?;
+    print(world.look(|state| say(state, what)).as_bytes())
+}
+
 /// What is to be said about `what`: `service/NAME`, `service/NAMESPACE/NAME`, or a name of Kong's.
-#[must_use]
-pub fn say(state: &State, what: &str) -> String {
+fn say(state: &State, what: &str) -> String {
     let service = what
         .strip_prefix("service/")
         .or_else(|| what.strip_prefix("svc/"));

@@ -1,7 +1,7 @@
 //! The watch of one kind.
 
 use crate::metrics;
-use crate::watches::Context;
+use crate::watch::context::{Context, Sink};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::Api;
@@ -12,16 +12,7 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use tagalong_crds::Kind;
 use tagalong_runtime::readiness::Handle;
-
-/// Where the objects of one kind go.
-pub trait Sink<K>: Send + Sync + 'static {
-    /// The object is new, or has changed.
-    fn apply(&self, object: K);
-    /// The object is gone, or can no longer be read.
-    fn delete(&self, namespace: Option<&str>, name: &str);
-    /// These are all objects.
-    fn reset(&self, objects: Vec<K>);
-}
+use tagalong_runtime::with_causes;
 
 /// An object, or its metadata where the rest could not be read.
 type Read<K> = Result<K, Box<kube::core::error_boundary::InvalidObject>>;
@@ -95,7 +86,7 @@ pub(super) async fn feed<K: Resource, S: Sink<K>>(
             }
             Err(error) => {
                 context.metrics.errors.get_or_create(&label).inc();
-                tracing::warn!(%error, "watch failed, tries again");
+                tracing::warn!(error = with_causes(&error), "watch failed, tries again");
             }
         }
     }

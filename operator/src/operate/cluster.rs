@@ -4,7 +4,8 @@ use crate::args::OperateArgs;
 use crate::certificates::keeper::{self, Places};
 use crate::certificates::{self, Serving, files, webhook};
 use crate::collect::announce::{self, Announcer};
-use crate::lease::{self, KubeStore, Lease, Lost, Writes};
+use crate::error::Failure;
+use crate::lease::{self, Lost, Writes};
 use crate::metrics::Metrics;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::{ApiServer, Tokens};
@@ -12,28 +13,16 @@ use crate::reconcile;
 use crate::reconcile::missed::Missed;
 use crate::reconcile::tell::Teller;
 use crate::reconcile::write::Writer;
-use crate::watches::{self, Context, Watched};
-use crate::world::{CaConfigMaps, Policies, World};
+use crate::watch::Context;
+use crate::world::World;
+use crate::world::watched::{kinds, watch};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tagalong_crds as crds;
 use tagalong_index::Settings;
-use tagalong_runtime::serve::{BindError, Limits, Server};
+use tagalong_runtime::serve::{Limits, Server};
 use tagalong_runtime::{Drain, Readiness, tls};
-use tagalong_wire::contract::CA_CONFIG_MAP;
 use tokio::task::JoinHandle;
-
-/// Why the operator could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port that cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// TLS cannot be set up.
-    #[error("cannot set up TLS: {0}")]
-    Tls(#[from] rustls::Error),
-}
 
 /// A running operator.
 pub struct Operator {
@@ -53,32 +42,6 @@ pub struct Operator {
     pub lease: JoinHandle<Result<(), Lost>>,
 }
 
-/// All kinds that may be watched.
-#[must_use]
-pub fn kinds() -> Vec<Watched<World>> {
-    macro_rules! all {
-        ($($name:ident($type:ident) $written:ident,)+) => {
-            vec![$(Watched::new::<crds::$type>(),)+]
-        };
-    }
-    tagalong_index::for_each_kind!(all)
-}
-
-/// The kinds of them that the reconcilers write.
-#[must_use]
-pub fn written() -> Vec<Watched<World>> {
-    let mut watched = Vec::new();
-    macro_rules! written {
-        ($($name:ident($type:ident) $written:ident,)+) => {
-            $(written!(@$written $type);)+
-        };
-        (@written $type:ident) => { watched.push(Watched::new::<crds::$type>()); };
-        (@read $type:ident) => {};
-    }
-    tagalong_index::for_each_kind!(written);
-    watched
-}
-
 /// Starts everything. The returned lease must be awaited: when it is lost, the process must end.
 ///
 /// # Errors
@@ -90,7 +53,7 @@ pub async fn start(
     metrics: Metrics,
     readiness: &Readiness,
     drain: &Drain,
-) -> Result<Operator, StartError> {
+) -> Result<Operator, Failure> {
     let world = World::new(Settings::default(), metrics.push.clone());
     // Reconcilers wait for the watches only: certificates are theirs to make.
     let synced = Readiness::default();
@@ -102,7 +65,8 @@ pub async fn start(
     };
     watch(kinds(), watched, &synced, drain);
 
-    let (lease, writes) = claim(&client, args, drain);
+    let (namespace, name) = (&args.namespace, &args.lease);
+    let (lease, writes) = lease::claim(&client, namespace, name, &args.pod_name, drain);
     let serving = serve(&client, args, &writes, drain);
     let teller = Teller::new(
         client.clone(),
@@ -192,50 +156,6 @@ fn selectors(args: &OperateArgs) -> BTreeMap<&'static str, String> {
     selectors
 }
 
-/// Watches `kinds`, and the authority's ConfigMaps.
-pub(crate) fn watch(
-    kinds: Vec<Watched<World>>,
-    context: Context<World>,
-    synced: &Readiness,
-    drain: &Drain,
-) {
-    let ca = Context {
-        client: context.client.clone(),
-        sink: CaConfigMaps(context.sink.clone()),
-        metrics: context.metrics.clone(),
-        selectors: BTreeMap::new(),
-    };
-    let ready = synced.handle("ConfigMap");
-    let named = Some(CA_CONFIG_MAP);
-    let watched = watches::core(ca, named, ready, drain.clone());
-    drain.spawn("the watch of ConfigMaps", watched);
-    let policies = Context {
-        client: context.client.clone(),
-        sink: Policies(context.sink.clone()),
-        metrics: context.metrics.clone(),
-        selectors: BTreeMap::new(),
-    };
-    let ready = synced.handle("NetworkPolicy");
-    let watched = watches::core(policies, None, ready, drain.clone());
-    drain.spawn("the watch of NetworkPolicies", watched);
-    let watched = watches::run(kinds, context, synced.clone(), drain.clone());
-    drain.spawn("discovery", watched);
-}
-
-/// Claims the lease that the replicas share.
-pub(crate) fn claim(
-    client: &kube::Client,
-    args: &OperateArgs,
-    drain: &Drain,
-) -> (JoinHandle<Result<(), Lost>>, Writes) {
-    let store = KubeStore::new(client.clone(), &args.namespace, args.lease.clone());
-    // A container that is restarted has the same name and must not take its predecessor's claim for its own.
-    let since = jiff::Timestamp::now().as_nanosecond();
-    let identity = format!("{}_{since:x}", args.pod_name);
-    let (lease, writes) = Lease::new(store, lease::Settings::new(identity));
-    (tokio::spawn(lease.run(drain.clone())), writes)
-}
-
 fn serve(client: &kube::Client, args: &OperateArgs, writes: &Writes, drain: &Drain) -> Serving {
     if let Some(dir) = &args.tls_dir {
         return files::follow(dir, drain.clone());
@@ -260,18 +180,7 @@ fn ready_when(readiness: &Readiness, synced: &Readiness, serving: &Serving, drai
     let mut certificates = serving.certificates.clone();
     tokio::spawn(async move {
         let waits = async {
-            let mut said = String::new();
-            loop {
-                let missing = synced.missing().join(", ");
-                if missing.is_empty() {
-                    break;
-                }
-                if missing != said {
-                    tracing::debug!(missing, "waits for watches");
-                    said = missing;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            synced.complete().await;
             watches.ready();
             if certificates.wait_for(Option::is_some).await.is_ok() {
                 certificate.ready();

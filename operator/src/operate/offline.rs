@@ -1,12 +1,12 @@
 //! Operation without a cluster: objects from files that are followed, labels on loopback.
 
 use crate::args::OperateArgs;
-use crate::manifests::Loaded;
+use crate::error::Failure;
 use crate::metrics::Metrics;
-use crate::operate::Failure;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::ApiServer;
 use crate::world::World;
+use crate::world::manifests::Loaded;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

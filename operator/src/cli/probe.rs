@@ -1,17 +1,19 @@
-//! Asks others whether they are ready: what `helm test` runs, from an image that has no shell.
+//! `tagalong-operator ready`: waits until URLs answer 200. `helm test` runs it, from an image that has no shell.
 
-use crate::operate::{Failure, on_runtime};
+use crate::error::Failure;
+use crate::process::on_runtime;
 use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use std::time::Duration;
+use tagalong_runtime::with_causes;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// A new Service takes a moment until it leads somewhere.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// For one question.
 const ANSWER: Duration = Duration::from_secs(15);
 /// Between two.
@@ -26,7 +28,7 @@ const WORDS: usize = 2000;
 /// When one does not within a minute, with what it answered last.
 pub fn run(urls: &[Uri]) -> Result<(), Failure> {
     on_runtime(async {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         for url in urls {
             loop {
                 let asked = tokio::time::timeout(ANSWER, ask(url)).await;
@@ -34,7 +36,8 @@ pub fn run(urls: &[Uri]) -> Result<(), Failure> {
                 match answer {
                     Ok(()) => break,
                     Err(why) if Instant::now() >= deadline => {
-                        return Err(Failure::Ask(format!("{url}: {why}")));
+                        let url = url.clone();
+                        return Err(Failure::NotReady { url, why });
                     }
                     Err(_not_yet) => tokio::time::sleep(PAUSE).await,
                 }
@@ -49,23 +52,20 @@ async fn ask(url: &Uri) -> Result<(), String> {
         return Err("is not http://HOST[:PORT]/PATH".to_owned());
     };
     let host = authority.host().trim_matches(['[', ']']);
-    let failed = |error: &dyn std::fmt::Display| error.to_string();
+    let failed = |error: hyper::Error| with_causes(&error);
     let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(80)))
         .await
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| error.to_string())?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| failed(&error))?;
+        .map_err(failed)?;
     tokio::spawn(connection);
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)
         .header(HOST, authority.as_str())
         .body(Empty::<Bytes>::new())
-        .map_err(|error| failed(&error))?;
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| error.to_string())?;
+    let response = sender.send_request(request).await.map_err(failed)?;
     let status = response.status();
     if status == StatusCode::OK {
         return Ok(());

@@ -1,8 +1,13 @@
 use super::*;
+use crate::reconcile::desired::policies::policies;
+use crate::world::observed::Policy;
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tagalong_crds as crds;
-use tagalong_index::{ObjectKind, Settings};
+use tagalong_index::{Index, ObjectKind, Settings};
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).expect("an object")
@@ -58,17 +63,17 @@ fn admitted() -> Vec<NetworkPolicyPeer> {
 
 /// Does what the API server would do, and returns how much that was.
 fn settle(index: &Index, observed: &mut Observed) -> usize {
-    let actions = due(&wanted(index, observed, &admitted()), observed);
+    let actions = due(&policies(index, observed, &admitted()), observed);
     let count = actions.len();
     for action in actions {
         match action {
-            Action::Policy { key, wanted, .. } => {
+            Action::Policy { key, desired, .. } => {
                 let policy = Policy {
                     version: "2".into(),
                     uid: "ours".into(),
                     ours: true,
-                    spec: wanted.spec,
-                    owners: vec![wanted.owner],
+                    spec: desired.spec,
+                    owners: vec![desired.owner],
                 };
                 observed.policies.insert(key, policy);
             }
@@ -137,7 +142,7 @@ fn a_policy_without_types_isolates_and_one_of_our_name_stays() {
     observed
         .policies
         .insert(key, policy(&json!({}), &Value::Null));
-    let (name, _) = wanted(&index, &observed, &admitted())
+    let (name, _) = policies(&index, &observed, &admitted())
         .pop_first()
         .expect("one is wanted");
     let theirs = policy(&json!({"matchLabels": {"a": "b"}}), &json!(["Egress"]));

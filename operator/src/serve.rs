@@ -1,0 +1,3 @@
+//! What the operator's own port answers.
+
+pub mod metrics;
