@@ -8,7 +8,6 @@ use serde_json::Value;
 use tagalong_runtime::RuntimeArgs;
 use tagalong_wire::contract::LISTEN_PORT;
 
-use crate::native::NativeSidecars;
 use crate::{PullPolicy, Settings};
 
 /// The version and the commit it was built from.
@@ -44,14 +43,17 @@ pub struct Args {
     /// URL from which sidecars receive their labels, such as `https://tagalong-operator.tagalong.svc:8443/v1/labels`
     #[arg(long, env = "TAGALONG_LABELS_URL", value_parser = labels_url)]
     pub labels_url: String,
-    /// Whether the sidecar is a native one: an init container with `restartPolicy: Always`
+    /// Whether the sidecar is a native one, an init container with `restartPolicy: Always` (Kubernetes 1.29 and later):
+    /// `always`, or `never` for an ordinary container
     #[arg(
         long,
         env = "TAGALONG_NATIVE_SIDECARS",
-        value_enum,
-        default_value = "auto"
+        value_name = "always|never",
+        value_parser = native_sidecars,
+        default_value = "always",
+        action = clap::ArgAction::Set
     )]
-    pub native_sidecars: NativeSidecars,
+    pub native_sidecars: bool,
     /// Add `prometheus.io/*` scrape annotations to the pods
     #[arg(long, env = "TAGALONG_SCRAPE_ANNOTATIONS")]
     pub scrape_annotations: bool,
@@ -63,12 +65,12 @@ pub struct Args {
 impl Args {
     /// The settings in them, for a webhook that starts now.
     #[must_use]
-    pub fn settings(&self, native: bool) -> Settings {
+    pub fn settings(&self) -> Settings {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let mut settings = Settings {
             pull_policy: self.sidecar_pull_policy,
             listen_port: self.sidecar_port,
-            native,
+            native: self.native_sidecars,
             scrape_annotations: self.scrape_annotations,
             started: since_1970.map_or(0, |time| time.as_secs()),
             ..Settings::new(&self.sidecar_image, &self.labels_url)
@@ -77,6 +79,19 @@ impl Args {
             settings.resources.clone_from(resources);
         }
         settings
+    }
+}
+
+/// The API server is not asked for its version: replicas that got different answers would put in different sidecars.
+fn native_sidecars(text: &str) -> Result<bool, String> {
+    match text {
+        "always" => Ok(true),
+        "never" => Ok(false),
+        "auto" => Err(
+            "the API server is no longer asked for its version: use `always` from Kubernetes 1.29 on, else `never`"
+                .to_owned(),
+        ),
+        _ => Err("must be `always` or `never`".to_owned()),
     }
 }
 

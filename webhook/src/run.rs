@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use tagalong_runtime::serve::{BindError, Server};
-use tagalong_runtime::tls::{self, Certificates, Files};
+use tagalong_runtime::tls::{self, Files};
 use tagalong_runtime::{Drain, EndError, Runtime, StartError, drain};
 
 use crate::{Args, Handler, Metrics};
@@ -30,11 +30,6 @@ pub enum RunError {
     /// rustls was built without what it needs.
     #[error("no TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// The API server was to be asked for its version, and there is none known.
-    #[error(
-        "cannot reach an API server ({0}); run in a cluster, or give --native-sidecars=always or =never"
-    )]
-    NoApiServer(#[from] kube::Error),
     /// A fault of ours.
     #[error("the server's task ended: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -50,35 +45,27 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let runtime = Runtime::start(&args.runtime, Some(Arc::new(move || page.text()))).await?;
     let server = Server::bind(args.listen).await?;
     tracing::info!(address = %server.address(), "listens for reviews");
-    let certificates = Files::in_dir(&args.tls_dir).follow(runtime.drain());
+    let mut certificates = Files::in_dir(&args.tls_dir).follow(runtime.drain());
     let server = server.with_tls(tls::config(certificates.clone())?);
-    let ready = runtime
-        .readiness()
-        .handle("certificate and API server version");
+    let ready = runtime.readiness().handle("certificate");
+    let handler = Handler::new(args.settings(), metrics);
     let task = tokio::spawn({
         let drain = runtime.drain();
         async move {
-            let Some(prepared) = drain.cancel(prepare(&args, certificates)).await else {
-                return Ok(());
-            };
-            let handler = Handler::new(args.settings(prepared?), metrics);
+            // The wait cannot fail as long as the files are followed, and they are until the drain, which ends it.
+            let certificate = drain.cancel(certificates.wait_for(Option::is_some));
+            if certificate.await.is_none() {
+                return;
+            }
+            tracing::info!("answers reviews");
             ready.ready();
             serve(server, handler, &drain).await;
-            Ok(())
         }
     });
     match runtime.run(task).await? {
         None => Ok(()),
-        Some(ended) => ended?,
+        Some(ended) => Ok(ended?),
     }
-}
-
-/// Waits for all without which no review can be answered; says whether sidecars are native.
-async fn prepare(args: &Args, mut certificates: Certificates) -> Result<bool, RunError> {
-    let native = args.native_sidecars.decide().await?;
-    // It cannot fail as long as the files are followed, and they are until the drain, which ends this wait.
-    let _certificate = certificates.wait_for(Option::is_some).await;
-    Ok(native)
 }
 
 async fn serve(server: Server, handler: Handler, drain: &Drain) {

@@ -42,8 +42,7 @@ impl Server {
             .arg(format!("--admin-address=127.0.0.1:{admin}"))
             .arg(format!("--tls-dir={}", directory.display()))
             .arg(format!("--sidecar-image={}", settings().image))
-            .arg(format!("--labels-url={}", settings().labels_url))
-            .arg("--native-sidecars=always");
+            .arg(format!("--labels-url={}", settings().labels_url));
         let process = Process::start("webhook", command, directory);
         Self {
             process: process
@@ -256,7 +255,11 @@ fn bad_flags_are_told_and_nothing_starts() -> std::io::Result<()> {
             "--sidecar-resources={\"limits\":{\"memory\":\"1Mi\"}}",
             "16Mi",
         ),
-        ("--native-sidecars=maybe", "auto"),
+        ("--native-sidecars=maybe", "`always` or `never`"),
+        (
+            "--native-sidecars=auto",
+            "use `always` from Kubernetes 1.29 on",
+        ),
     ] {
         let flag = bad.split('=').next().unwrap_or_default();
         let flags = good

@@ -73,14 +73,13 @@ impl Webhook {
             .args([
                 "--admin-address=127.0.0.1:0",
                 "--log=info,tagalong_webhook=debug",
-            ])
-            .env("KUBECONFIG", self.cluster.inside_kubeconfig());
+            ]);
         self.process =
             Some(Process::start("webhook", command, self.directory.path()).expect("it starts"));
-        // It listens from the start, and answers as soon as it knows the API server's version.
+        // It listens from the start, and answers as soon as it has its certificate.
         until("the webhook to be ready", PATIENCE, || async {
             let log = self.log();
-            if log.contains("asked the API server") {
+            if log.contains("answers reviews") {
                 Ok(())
             } else {
                 Err(log.into())
