@@ -1,10 +1,13 @@
-//! Imports point one way: what `docs/design.md` §2 draws is what `cargo metadata` says.
+//! Imports point one way: what `docs/design.md` §2 draws is what `cargo metadata` and the sources say.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     reason = "what fails here fails the test"
 )]
+
+mod files;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
