@@ -39,7 +39,7 @@ fn promtool_takes_the_merge_of_everything() {
             );
             text.chunks(1000).for_each(|chunk| source.push(chunk));
             source.finish();
-            assert!(merger.add(source));
+            assert!(merger.add(source).is_some());
         }
         let mut merged = merger.finish(Format::Text);
         let mut out = Vec::new();

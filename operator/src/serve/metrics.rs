@@ -59,7 +59,7 @@ impl Scrape {
             return only("GET, HEAD").map(Answer::Whole);
         }
         let (arrived, waits) = (Instant::now(), timeout(request.headers()));
-        let format = negotiate::format(lines(request.headers(), &ACCEPT));
+        let accepted = negotiate::accepted(lines(request.headers(), &ACCEPT));
         let gzip = negotiate::accepts_gzip(lines(request.headers(), &ACCEPT_ENCODING));
         let collected = match &self.collector {
             Some((collector, lease)) if lease.allowed() => {
@@ -77,6 +77,7 @@ impl Scrape {
                 return answer.map(Answer::Whole);
             }
         };
+        let format = accepted.format(merger.is_whole());
         let within = waits.map_or(READ_WITHIN, |waits| waits.max(SHORTEST) + LEEWAY);
         let hangup = request.extensions().get::<Hangup>().cloned();
         let lifeline = Lifeline::until(arrived + within, hangup.unwrap_or_default());

@@ -34,9 +34,29 @@ pub fn accepts_gzip<'a>(accept_encoding: impl IntoIterator<Item = &'a str>) -> b
     gzip.or(any).is_some_and(|quality| quality > 0.0)
 }
 
-/// The format that `Accept` prefers (RFC 9110 §12.5.1). OpenMetrics only if it is named, in the version that is written here,
-/// and no text format is preferred to it; otherwise text.
-pub fn format<'a>(accept: impl IntoIterator<Item = &'a str>) -> Format {
+/// What a scraper accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    preferred: Format,
+    text: bool,
+}
+
+impl Accepted {
+    /// The format to answer in. `whole` tells whether OpenMetrics can say all that text format can
+    /// ([`Merger::is_whole`](crate::merge::Merger::is_whole)); where it cannot, a scraper that takes text gets that.
+    #[must_use]
+    pub fn format(self, whole: bool) -> Format {
+        if !whole && self.text {
+            Format::Text
+        } else {
+            self.preferred
+        }
+    }
+}
+
+/// What `Accept` says (RFC 9110 §12.5.1). OpenMetrics is preferred only if it is named, in the version that is written here,
+/// and no text format is preferred to it; otherwise text is, whether or not it is acceptable.
+pub fn accepted<'a>(accept: impl IntoIterator<Item = &'a str>) -> Accepted {
     let (mut open, mut text, mut any_text, mut any) = (None, None, None, None);
     for item in items(accept) {
         let known = |ours: &str| {
@@ -57,9 +77,13 @@ pub fn format<'a>(accept: impl IntoIterator<Item = &'a str>) -> Format {
         *quality = Some(item.quality());
     }
     let text = text.or(any_text).or(any).unwrap_or(0.0);
-    match open {
+    let preferred = match open {
         Some(open) if open > 0.0 && open >= text => Format::OpenMetrics,
         _ => Format::Text,
+    };
+    Accepted {
+        preferred,
+        text: text > 0.0,
     }
 }
 
@@ -162,6 +186,27 @@ mod tests {
         }
         assert!(accepts_gzip(["br", "gzip"]), "the second line counts, too");
         assert!(!accepts_gzip([]));
+    }
+
+    fn format<'a>(accept: impl IntoIterator<Item = &'a str>) -> Format {
+        accepted(accept).format(true)
+    }
+
+    #[test]
+    fn who_takes_text_too_gets_it_where_openmetrics_says_less() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        for (accept, format) in [
+            (prometheus, Format::Text),
+            ("application/openmetrics-text, */*;q=0.1", Format::Text),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "application/openmetrics-text, text/plain;q=0",
+                Format::OpenMetrics,
+            ),
+            ("text/plain", Format::Text),
+        ] {
+            assert_eq!(accepted([accept]).format(false), format, "{accept}");
+        }
     }
 
     #[test]

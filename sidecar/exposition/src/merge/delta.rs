@@ -15,7 +15,8 @@ pub(super) fn encode(to: &mut Vec<u8>, shared: usize, line: &[u8]) {
     to.extend_from_slice(new);
 }
 
-fn number(to: &mut Vec<u8>, mut value: usize) {
+/// Appends a number.
+pub(super) fn number(to: &mut Vec<u8>, mut value: usize) {
     // Seven bits a byte, the lowest first; the highest bit says that more follow.
     loop {
         let [byte, ..] = value.to_le_bytes();
@@ -57,8 +58,8 @@ impl Decoder {
     /// The next line, with its line feed.
     #[inline]
     pub(super) fn next(&mut self) -> Option<&[u8]> {
-        let shared = self.number()?;
-        let length = self.number()?;
+        let shared = read_number(&self.encoded, &mut self.place)?;
+        let length = read_number(&self.encoded, &mut self.place)?;
         let new = self.encoded.get(self.place..self.place + length)?;
         self.place += length;
         if shared > self.brace && self.brace > 0 {
@@ -77,19 +78,20 @@ impl Decoder {
         self.line.splice(self.brace..self.brace, labels);
         Some(&self.line)
     }
+}
 
-    #[inline]
-    fn number(&mut self) -> Option<usize> {
-        let mut value = 0;
-        let mut shift = 0;
-        loop {
-            let byte = *self.encoded.get(self.place)?;
-            self.place += 1;
-            value |= usize::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-            shift += 7;
+/// Reads a number at `place`, and goes behind it.
+#[inline]
+pub(super) fn read_number(encoded: &[u8], place: &mut usize) -> Option<usize> {
+    let mut value = 0;
+    let mut shift = 0;
+    loop {
+        let byte = *encoded.get(*place)?;
+        *place += 1;
+        value |= usize::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
         }
+        shift += 7;
     }
 }

@@ -6,9 +6,11 @@ use hashbrown::{HashMap, HashTable};
 use memchr::memchr;
 
 use super::delta;
-use super::kind::{Kind, Needs, composed_owner};
-use super::series::{Bad, LineReader};
+use super::grouped::Grouped;
+use super::line::{Bad, LineReader};
+use super::number::can_count;
 use super::stats::SourceStats;
+use super::types::{FamilyType, Member, composed_owner};
 use crate::carry::{Carry, Stretch};
 use crate::escape::label_into;
 use crate::family::{self, Metadata};
@@ -20,20 +22,31 @@ use crate::sample::common_prefix;
 #[derive(Debug, Default)]
 pub(super) struct Block {
     pub name: Box<[u8]>,
-    pub kind: Option<Kind>,
+    pub family: Option<FamilyType>,
     pub help: Option<Box<[u8]>>,
-    /// The samples, encoded by [`delta`].
+    /// The samples: of a simple family encoded by [`delta`], of a composed one in [`grouped`](super::grouped)'s way.
     pub lines: Vec<u8>,
+    /// A composed family's, while they come.
+    grouped: Option<Box<Grouped>>,
     pub samples: u64,
     /// Whether any sample has a timestamp.
     pub timed: bool,
+    /// Whether any sample has a value that no counter can have.
+    pub uncountable: bool,
+    /// Whether each series is whole, and which members there are, if the family is composed.
+    pub whole: bool,
+    pub members: [bool; 3],
 }
 
 /// Where a sample of some name goes.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     block: usize,
-    needs: Needs,
+    member: Member,
+    /// The label that it must have then, with a number for its value.
+    bound: Option<&'static [u8]>,
+    /// Whether its value must be one that a counter can have.
+    counts: bool,
 }
 
 /// What one source sends, on its way into a [`Merger`](super::Merger). Sources are read independently of each other.
@@ -53,6 +66,7 @@ struct Slot {
 pub struct Source {
     pub(super) labels: Vec<u8>,
     pub(super) blocks: Vec<Block>,
+    pub(super) group: Option<Box<str>>,
     front: Vec<Box<[u8]>>,
     max_line: usize,
     stats: SourceStats,
@@ -64,6 +78,8 @@ pub struct Source {
     last: Vec<u8>,
     slot: Option<Slot>,
     name_len: usize,
+    /// A buffer for what a sample adds to its series.
+    rest: Vec<u8>,
     carry: Carry,
     /// Open where a line ended inside a quoted value.
     quotes: Quotes,
@@ -84,6 +100,7 @@ impl Source {
         Self {
             labels: joined,
             blocks: Vec::new(),
+            group: None,
             front: labels
                 .iter()
                 .map(|(name, _)| name.as_bytes().into())
@@ -97,9 +114,18 @@ impl Source {
             last: Vec::new(),
             slot: None,
             name_len: 0,
+            rest: Vec::new(),
             carry: Carry::new(max_line),
             quotes: Quotes::default(),
         }
+    }
+
+    /// Sources of one group have one vote between them, where sources disagree about a family's type. Without one, a source
+    /// votes for itself.
+    #[must_use]
+    pub fn of_group(mut self, group: &str) -> Self {
+        self.group = Some(group.into());
+        self
     }
 
     /// Takes the next bytes, cut anywhere.
@@ -118,6 +144,14 @@ impl Source {
         self.carry = Carry::new(0);
         self.blocks.retain(|block| block.samples > 0);
         for block in &mut self.blocks {
+            if let (Some(family), Some(grouped)) = (block.family, block.grouped.take()) {
+                let encoded = grouped.finish(family);
+                block.lines = encoded.bytes;
+                (block.whole, block.members) = (encoded.whole, encoded.members);
+                block.samples -= encoded.duplicates;
+                self.stats.samples -= encoded.duplicates;
+                self.stats.duplicates += encoded.duplicates;
+            }
             block.lines.shrink_to_fit();
         }
     }
@@ -131,7 +165,9 @@ impl Source {
     /// How many bytes the source's samples take.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.blocks.iter().map(|block| block.lines.capacity()).sum()
+        let grouped = |block: &Block| block.grouped.as_ref().map_or(0, |grouped| grouped.held());
+        let held = |block: &Block| block.lines.capacity() + grouped(block);
+        self.blocks.iter().map(held).sum()
     }
 
     /// Takes what the carry hands on.
@@ -191,22 +227,42 @@ impl Source {
     /// Takes the lines that only differ at their end from the sample just kept. Returns what follows them.
     fn run<'b>(&mut self, mut rest: &'b [u8]) -> &'b [u8] {
         let Some(slot) = self.slot else { return rest };
-        let run = self.reader.run(&self.last, slot.needs);
+        if matches!(slot.member, Member::Sum | Member::Count) {
+            return rest;
+        }
+        let run = self.reader.run(&self.last, slot.bound);
         let (Some(run), Some(block)) = (run, self.blocks.get_mut(slot.block)) else {
             return rest;
         };
-        while let Some((length, hash)) = self.reader.follow(&run, &self.last, rest) {
-            let (line, after) = rest.split_at(length);
-            if length > self.max_line.saturating_add(1) || !insert(&mut self.seen, hash) {
+        let mut last: &[u8] = b"";
+        let mut lines = 0;
+        while let Some(end) = self.reader.follow(&run, &self.last, rest) {
+            let (line, after) = rest.split_at(end.feed + 1);
+            if end.feed > self.max_line {
                 break;
             }
-            delta::encode(&mut block.lines, run.head, line);
-            block.samples += 1;
-            self.stats.samples += 1;
+            if run.is_bound() {
+                let rest = line.get(run.head..).unwrap_or_default();
+                block
+                    .grouped
+                    .get_or_insert_default()
+                    .push(slot.member, rest);
+            } else {
+                let hash = self.reader.follow_hash(&run, line, end.quote);
+                if !hash.is_some_and(|hash| insert(&mut self.seen, hash)) {
+                    break;
+                }
+                delta::encode(&mut block.lines, run.head, line);
+            }
+            lines += 1;
+            (last, rest) = (line, after);
+        }
+        block.samples += lines;
+        self.stats.samples += lines;
+        if !last.is_empty() {
             self.last.truncate(run.head);
             self.last
-                .extend_from_slice(line.get(run.head..).unwrap_or_default());
-            rest = after;
+                .extend_from_slice(last.get(run.head..).unwrap_or_default());
         }
         rest
     }
@@ -233,12 +289,18 @@ impl Source {
             }
             _ => self.slot_of(name),
         };
-        let Some(slot) = slot.filter(|slot| self.fits(line, slot.needs)) else {
+        let slot = slot.or_else(|| self.without_suffix(line, self.reader.name(line)));
+        let bound = slot.and_then(|slot| self.reader.bound(line, slot.bound?));
+        let countable = can_count(self.reader.value(line));
+        let fits =
+            |slot: &Slot| slot.bound.is_none() == bound.is_none() && (countable || !slot.counts);
+        let Some(slot) = slot.filter(fits) else {
             // The next line differs from one that was not kept.
             self.reader.forget();
             return self.stats.misplaced += 1;
         };
-        if !insert(&mut self.seen, hash) {
+        let simple = slot.member == Member::Plain;
+        if simple && !insert(&mut self.seen, hash) {
             self.reader.forget();
             self.stats.duplicates += 1;
             return;
@@ -251,27 +313,45 @@ impl Source {
         self.stats.samples += 1;
         block.samples += 1;
         block.timed |= self.reader.timed();
+        block.uncountable |= !countable;
+        if !simple {
+            let reader = &self.reader;
+            let labels = |out: &mut Vec<u8>| reader.labels_into(line, bound, out);
+            let grouped = block.grouped.get_or_insert_default();
+            grouped.select(reader.group(hash, bound), labels);
+            self.rest.clear();
+            reader.rest_into(line, bound, &mut self.rest);
+            grouped.push(slot.member, &self.rest);
+        }
+        self.name_len = self.reader.name(line).len();
         if self.reader.canonical {
-            self.name_len = self.reader.name(line).len();
-            delta::encode(&mut block.lines, if same_block { shared } else { 0 }, line);
+            if simple {
+                delta::encode(&mut block.lines, if same_block { shared } else { 0 }, line);
+            }
             self.last.truncate(shared);
             self.last
                 .extend_from_slice(line.get(shared..).unwrap_or_default());
         } else {
             self.last.clear();
             self.reader.canonical_into(line, &mut self.last);
-            self.name_len = self.reader.name(line).len();
-            delta::encode(&mut block.lines, 0, &self.last);
+            if simple {
+                delta::encode(&mut block.lines, 0, &self.last);
+            }
             self.reader.forget();
         }
     }
 
-    fn fits(&self, line: &[u8], needs: Needs) -> bool {
-        match needs {
-            Needs::Nothing => true,
-            Needs::Le => self.reader.has_number(line, b"le"),
-            Needs::Quantile => self.reader.has_number(line, b"quantile"),
+    /// A histogram that has no samples but such as have its own name and a bound is none. So the WebAssembly filters write
+    /// theirs (Kong 3.9, `wasmx.lua`); their samples are taken as what they are.
+    fn without_suffix(&mut self, line: &[u8], name: &[u8]) -> Option<Slot> {
+        let block = self.blocks.get_mut(*self.declared.get(name)?)?;
+        let bare = block.family == Some(FamilyType::Histogram) && block.samples == 0;
+        if !bare || self.reader.bound(line, b"le").is_none() {
+            return None;
         }
+        block.family = Some(FamilyType::Untyped);
+        self.names.clear();
+        self.slot_of(name)
     }
 
     /// Where samples of this name go: to the family of this name if it is declared, else to the composed one that has it
@@ -280,16 +360,21 @@ impl Source {
         if let Some(slot) = self.names.get(name) {
             return *slot;
         }
-        let kind_of = |name: &[u8]| self.blocks.get(*self.declared.get(name)?)?.kind;
-        let slot = match (kind_of(name), composed_owner(name, kind_of)) {
-            (Some(Kind::Histogram), _) => None,
-            (Some(Kind::Summary), _) => Some((name, Needs::Quantile)),
+        let type_of = |name: &[u8]| self.blocks.get(*self.declared.get(name)?)?.family;
+        let place = match (type_of(name), composed_owner(name, type_of)) {
+            (Some(FamilyType::Histogram), _) => None,
+            (Some(FamilyType::Summary), _) => Some((name, Member::Bound)),
             (None, Some(composed)) => Some(composed),
-            _ => Some((name, Needs::Nothing)),
+            _ => Some((name, Member::Plain)),
         };
-        let slot = slot.map(|(family, needs)| Slot {
-            block: self.block(family),
-            needs,
+        let place = place.map(|(family, member)| (family, member, type_of(family)));
+        let slot = place.map(|(name, member, family)| Slot {
+            block: self.block(name),
+            member,
+            bound: family
+                .filter(|_| member == Member::Bound)
+                .map(FamilyType::bound_label),
+            counts: member.counts(family),
         });
         self.names.insert(name.into(), slot);
         slot
@@ -333,19 +418,24 @@ impl Source {
                     }
                 }
             }
-            Metadata::Type => match (Kind::parse(text.trim_ascii()), block.kind) {
+            Metadata::Type => match (FamilyType::parse(text.trim_ascii()), block.family) {
                 (None, _) => self.stats.unparsed += 1,
                 // Samples came first, and cannot be of that type.
-                (Some(kind), None) if kind.composed() && block.samples > 0 => {
+                (Some(family), None)
+                    if (family.composed() && block.samples > 0)
+                        || (family == FamilyType::Counter && block.uncountable) =>
+                {
                     self.stats.conflicts += 1;
                 }
-                (Some(kind), None) => {
-                    block.kind = Some(kind);
+                (Some(family), None) => {
+                    block.family = Some(family);
                     // Names may now belong elsewhere.
                     self.names.clear();
                     self.slot = None;
                 }
-                (Some(kind), Some(known)) => self.stats.conflicts += u64::from(kind != known),
+                (Some(family), Some(known)) => {
+                    self.stats.conflicts += u64::from(family != known);
+                }
             },
             Metadata::Unit => {}
         }

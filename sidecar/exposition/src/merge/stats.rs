@@ -1,4 +1,4 @@
-//! What a merge has to tell.
+//! Statistics of a merge.
 
 /// What has been read of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,21 @@ pub struct MergeStats {
     pub conflicts: u64,
     /// The samples of these families.
     pub conflicting_samples: u64,
+}
+
+/// One family of one source that is left out, because sources do not agree what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The source's number, as [`Merger::add`](super::Merger::add) returned it.
+    pub source: usize,
+    /// The family's name.
+    pub family: String,
+    /// The type that the source gives it.
+    pub said: &'static str,
+    /// The type that it has instead. None if its name is that of another family's samples.
+    pub agreed: Option<&'static str>,
+    /// How many samples are left out.
+    pub samples: u64,
 }
 
 impl MergeStats {

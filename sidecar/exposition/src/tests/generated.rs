@@ -45,6 +45,7 @@ fn label() -> impl Strategy<Value = String> {
         "route",
         "le",
         "le",
+        "quantile",
         "consumer",
         "namespace",
         "kong_service",
@@ -75,6 +76,7 @@ fn sample() -> impl Strategy<Value = String> {
         "m",
         "m_bucket",
         "m_sum",
+        "m_count",
         "kong_upstream_target_health",
         "kong_upstream_target_health",
         "n:x",
@@ -102,7 +104,7 @@ fn sample() -> impl Strategy<Value = String> {
         6 => pick(&[" 1", " 123", " 12345678", " 1.5e+3", " NaN", " +Inf", "1", " 3 ", "\t7"]),
         1 => pick(&[
             "", " ", " x", " 1 1700000000", " 1 2 3", " 1 # {} 2", " 1 # {a=\"b\"} 2 3.5", " 1 4 # {a=\"b\nc\"} 2", " 1#",
-            " 1\r", " 1 # {a=\"b\"}", " -nan", " 1\u{a0}",
+            " 1\r", " 1 # {a=\"b\"}", " -nan", " 1\u{a0}", " -1", " -0", " 1e400", " 1e0000000001", " -Inf",
         ]),
     ];
     (blank(), name, blank(), brace, labels, close, rest).prop_map(
@@ -116,7 +118,7 @@ fn sample() -> impl Strategy<Value = String> {
 fn histogram() -> impl Strategy<Value = String> {
     let bound = prop_oneof![
         6 => pick(&["1", "25", "+Inf", "60000"]),
-        1 => pick(&["12345678", "x\n1", "\\\"", "a\\\\", "", "\n\"} 1"]),
+        1 => pick(&["1.0", "25.0", "0.5", "-1", "NaN", "inf", "1e400", "12345678", "x\n1", "\\\"", "a\\\\", "", "\n\"} 1"]),
     ];
     let count = prop_oneof![6 => pick(&["1", "12", "1234567"]), 1 => pick(&["", "x", "12345678", "1 2", " 1", "1.5", "1\r"])];
     (pick(&["s", "s", "zzz"]), vec((bound, count, label()), 1..8)).prop_map(|(service, buckets)| {
@@ -143,6 +145,11 @@ pub(crate) fn lines() -> impl Strategy<Value = Vec<u8>> {
         " ",
         "# HELP m text",
         "# TYPE m histogram",
+        "# TYPE m histogram",
+        "# TYPE m summary",
+        "# TYPE m counter",
+        "# TYPE m_sum gauge",
+        "# TYPE kong_upstream_target_health histogram",
         "# UNIT m s",
         "# HELP n",
         "# TYPE kong_upstream_target_health gauge",

@@ -3,11 +3,11 @@
 use super::{from, merge};
 use crate::merge::{Format, MergeStats, SourceStats};
 
-fn text(sources: &[&str]) -> (String, Vec<SourceStats>, MergeStats) {
+pub(super) fn text(sources: &[&str]) -> (String, Vec<SourceStats>, MergeStats) {
     written(Format::Text, sources)
 }
 
-fn written(format: Format, sources: &[&str]) -> (String, Vec<SourceStats>, MergeStats) {
+pub(super) fn written(format: Format, sources: &[&str]) -> (String, Vec<SourceStats>, MergeStats) {
     let sent: Vec<_> = sources
         .iter()
         .zip(["a", "b", "c"])

@@ -1,6 +1,8 @@
 //! The merge against the naive one, for real and for generated input.
 
 mod contract;
+mod disagreeing;
+mod grouped;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,14 +21,28 @@ fn merge(
     sent: &[Sent],
     lengths: &[usize],
 ) -> (Vec<u8>, Vec<SourceStats>, MergeStats) {
+    merge_groups(format, max_line, sent, None, lengths)
+}
+
+/// Merges, each source in the group of its number.
+fn merge_groups(
+    format: Format,
+    max_line: usize,
+    sent: &[Sent],
+    groups: Option<&[usize]>,
+    lengths: &[usize],
+) -> (Vec<u8>, Vec<SourceStats>, MergeStats) {
     let mut merger = Merger::default();
     let mut each = Vec::new();
-    for (labels, text) in sent {
+    for (number, (labels, text)) in sent.iter().enumerate() {
         let labels: Vec<_> = labels
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let mut source = Source::new(&labels, max_line);
+        if let Some(groups) = groups {
+            source = source.of_group(&groups[number].to_string());
+        }
         cut(text, lengths).for_each(|chunk| source.push(chunk));
         source.finish();
         each.push(source.stats());
@@ -41,7 +57,15 @@ fn merge(
 #[track_caller]
 fn agrees(format: Format, max_line: usize, sent: &[Sent], lengths: &[usize]) {
     let expected = naive::merge(format, max_line, sent);
-    let actual = merge(format, max_line, sent, lengths);
+    same(&merge(format, max_line, sent, lengths), &expected, sent);
+}
+
+#[track_caller]
+fn same(
+    actual: &(Vec<u8>, Vec<SourceStats>, MergeStats),
+    expected: &(Vec<u8>, Vec<SourceStats>, MergeStats),
+    sent: &[Sent],
+) {
     if actual.0 != expected.0 {
         let (actual, expected) = (
             String::from_utf8_lossy(&actual.0),

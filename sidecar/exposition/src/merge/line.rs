@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
-use super::kind::Needs;
+use super::number;
 use crate::grammar::{at, blanks, label_name, metric_name, strict_value_end, value};
 use crate::run::{PlainEnd, plain_end};
 use crate::swar::not_ascii;
@@ -38,7 +38,15 @@ pub(super) struct Run {
     /// Where its value begins, up to which the lines are the same.
     pub head: usize,
     before: u64,
-    needs: Needs,
+    /// Whether that value is a bound.
+    bound: bool,
+}
+
+impl Run {
+    /// Whether what differs is a bound.
+    pub(super) fn is_bound(&self) -> bool {
+        self.bound
+    }
 }
 
 /// Reads lines, each from where it begins to differ from the one before.
@@ -182,6 +190,9 @@ impl LineReader {
     fn number(&mut self, line: &[u8], i: usize) -> Result<(), Bad> {
         let end = value(line, i).ok_or(Bad::Unparsed)?;
         self.number = i..end;
+        if !number::fits(self.value(line)) {
+            return Err(Bad::Unparsed);
+        }
         self.timestamp = None;
         if at(line, end) == b'\n' {
             return Ok(());
@@ -222,41 +233,36 @@ impl LineReader {
     }
 
     /// What a line that differs only in its last label's value and its number may rely on, if the last one was canonical.
-    pub(super) fn run(&self, line: &[u8], needs: Needs) -> Option<Run> {
+    /// With `bound`, that label is the one of this name.
+    pub(super) fn run(&self, line: &[u8], bound: Option<&[u8]>) -> Option<Run> {
         let last = self.labels.last()?;
-        let fits = match needs {
-            Needs::Nothing => true,
-            Needs::Le => line.get(last.name.clone()) == Some(b"le"),
-            Needs::Quantile => false,
-        };
+        let fits = bound.is_none_or(|bound| line.get(last.name.clone()) == Some(bound));
         let plain = self.canonical && self.timestamp.is_none();
         (plain && fits).then(|| Run {
             name: last.name.clone(),
             head: last.value.start,
             before: last.before,
-            needs,
+            bound: bound.is_some(),
         })
     }
 
-    /// If the block begins with a line of the run, of whose lines `last` is one: the line's length with its line feed, and the hash
-    /// of its series. Whatever is out of the ordinary is left to [`read`](Self::read).
+    /// If the block begins with a line of the run, of whose lines `last` is one: where its last value ends, and the line
+    /// feed stands. Whatever is out of the ordinary is left to [`read`](Self::read).
     #[inline]
-    pub(super) fn follow(&self, run: &Run, last: &[u8], block: &[u8]) -> Option<(usize, u64)> {
+    pub(super) fn follow(&self, run: &Run, last: &[u8], block: &[u8]) -> Option<PlainEnd> {
         if block.get(..run.head)? != last.get(..run.head)? {
             return None;
         }
-        let PlainEnd { quote, feed } = plain_end(block, run.head, not_ascii)?;
-        if quote == run.head {
-            return None;
-        }
-        if run.needs == Needs::Le && value(block, run.head) != Some(quote) {
-            return None;
-        }
-        let (name, value) = (block.get(run.name.clone())?, block.get(run.head..quote)?);
-        Some((
-            feed + 1,
-            run.before.wrapping_add(self.state.hash_one((name, value))),
-        ))
+        let end = plain_end(block, run.head, not_ascii)?;
+        let value = block.get(run.head..end.quote)?;
+        (!value.is_empty() && (!run.bound || is_bound(value))).then_some(end)
+    }
+
+    /// The hash of the series of a line that [follows](Self::follow), whose last value ends at `quote`.
+    #[inline]
+    pub(super) fn follow_hash(&self, run: &Run, line: &[u8], quote: usize) -> Option<u64> {
+        let (name, value) = (line.get(run.name.clone())?, line.get(run.head..quote)?);
+        Some(run.before.wrapping_add(self.state.hash_one((name, value))))
     }
 
     /// The metric's name.
@@ -271,35 +277,80 @@ impl LineReader {
         self.timestamp.is_some()
     }
 
-    /// Whether the line has a label of this name whose value is a number.
-    pub(super) fn has_number(&self, line: &[u8], name: &[u8]) -> bool {
-        let label = self
-            .labels
-            .iter()
-            .rfind(|label| line.get(label.name.clone()) == Some(name));
-        label.is_some_and(|label| value(line, label.value.start) == Some(label.value.end))
+    /// The number's text.
+    pub(super) fn value<'l>(&self, line: &'l [u8]) -> &'l [u8] {
+        line.get(self.number.clone()).unwrap_or_default()
+    }
+
+    /// Which label has this name, and a bound for its value.
+    pub(super) fn bound(&self, line: &[u8], name: &[u8]) -> Option<usize> {
+        let is = |label: &Label| line.get(label.name.clone()) == Some(name);
+        let at = self.labels.iter().rposition(is)?;
+        let value = self.labels.get(at)?.value.clone();
+        is_bound(line.get(value)?).then_some(at)
+    }
+
+    /// A key of the series that the line's sample has a part in, as a bucket has in its histogram: a hash of its labels
+    /// without the bound, in which their order does not count. `hash` is what [`read`](Self::read) returned.
+    pub(super) fn group(&self, hash: u64, bound: Option<usize>) -> u64 {
+        let before = |at: usize| self.labels.get(at).map_or(hash, |label| label.before);
+        let of_bound = bound.map_or(0, |at| before(at + 1).wrapping_sub(before(at)));
+        hash.wrapping_sub(before(0)).wrapping_sub(of_bound)
+    }
+
+    /// Writes the labels but the bound, joined by commas.
+    pub(super) fn labels_into(&self, line: &[u8], bound: Option<usize>, out: &mut Vec<u8>) {
+        let labels = self.labels.iter().enumerate();
+        let labels = labels.filter(|(at, _)| Some(*at) != bound);
+        for (i, (_, label)) in labels.enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            label.write(line, out);
+        }
+    }
+
+    /// Writes what stands behind the other labels: the value of the bound, and the number.
+    pub(super) fn rest_into(&self, line: &[u8], bound: Option<usize>, out: &mut Vec<u8>) {
+        if let Some(bound) = bound.and_then(|at| self.labels.get(at)) {
+            out.extend_from_slice(line.get(bound.value.clone()).unwrap_or_default());
+            out.extend_from_slice(b"\"} ");
+        }
+        self.number_into(line, out);
     }
 
     /// Writes the line as every writer of the format would: no blank too many, and braces in any case.
     pub(super) fn canonical_into(&self, line: &[u8], out: &mut Vec<u8>) {
-        let text = |range: &Range<usize>| line.get(range.clone()).unwrap_or_default();
         out.extend_from_slice(self.name(line));
         out.push(b'{');
-        for (i, label) in self.labels.iter().enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(text(&label.name));
-            out.extend_from_slice(b"=\"");
-            out.extend_from_slice(text(&label.value));
-            out.push(b'"');
-        }
+        self.labels_into(line, None, out);
         out.extend_from_slice(b"} ");
-        out.extend_from_slice(text(&self.number));
+        self.number_into(line, out);
+    }
+
+    fn number_into(&self, line: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(self.value(line));
         if let Some(timestamp) = &self.timestamp {
             out.push(b' ');
-            out.extend_from_slice(text(timestamp));
+            out.extend_from_slice(line.get(timestamp.clone()).unwrap_or_default());
         }
         out.push(b'\n');
     }
+}
+
+impl Label {
+    fn write(&self, line: &[u8], out: &mut Vec<u8>) {
+        let text = |range: &Range<usize>| line.get(range.clone()).unwrap_or_default();
+        out.extend_from_slice(text(&self.name));
+        out.extend_from_slice(b"=\"");
+        out.extend_from_slice(text(&self.value));
+        out.push(b'"');
+    }
+}
+
+/// Whether a label's value is a bound: a number that a float can hold, and not NaN.
+#[inline]
+fn is_bound(text: &[u8]) -> bool {
+    let number = value(text, 0) == Some(text.len());
+    number && !matches!(text.first(), Some(b'n' | b'N')) && number::fits(text)
 }
