@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 FUZZ_SECONDS ?= 300
+# Stories on the test bed at a time.
+STORIES ?= 8
 SOAK_SECONDS ?= 600
 # Where `make images` puts them.
 IMAGES ?= images
@@ -18,7 +20,7 @@ demo: ## The main job on this machine, no cluster; Ctrl-C ends it, DEMO_ONESHOT=
 	@$(CARGO) run --locked --quiet --bin tagalong-demo
 
 # The runners' closing lines come last, so that whoever reads only the end of a log reads the verdict.
-test: fmt clippy deny workflows demo-check fuzz-check unit ## Everything that must hold, as continuous integration runs it
+test: fmt clippy deny workflows demo-check fuzz-check unit on-bed ## Everything that must hold, as continuous integration runs it
 
 fmt: ## Formatting is rustfmt's
 	$(CARGO) fmt --all --check
@@ -41,18 +43,23 @@ fuzz-check: ## A few seconds of each fuzz target
 fuzz: ## FUZZ_SECONDS (300) of each fuzz target
 	tests/fuzz.sh $(FUZZ_SECONDS)
 
-unit: ## All tests of all crates; the first run builds a Kubernetes
-	$(CARGO) test --workspace --locked
+unit: ## All tests that need nothing but Rust and a C compiler
+	$(CARGO) test --workspace --locked -- --skip on_bed::
+
+# Most of a story on a cluster is waiting: there may be more of them at a time than cores. How many clusters of their own
+# they may have meanwhile depends on the memory (tests/cluster/src/slots.rs).
+on-bed: ## All others: on clusters, nodes and with tools that the first run builds (Go, half an hour)
+	RUST_TEST_THREADS=$(STORIES) $(CARGO) test --workspace --locked --test it -- on_bed::
 
 soak: ## The long stories: SOAK_SECONDS (600) of a real Prometheus, ten minutes of an unchanged world, two beside Kong's operator
-	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test prometheus -- --nocapture
-	TAGALONG_UNCHANGED_SECONDS=610 $(CARGO) test --locked -p tagalong-operator --test permissions -- --nocapture
-	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test gateway_operator -- --nocapture
+	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test it -- on_bed::prometheus:: --nocapture
+	TAGALONG_UNCHANGED_SECONDS=610 $(CARGO) test --locked -p tagalong-operator --test it -- on_bed::permissions:: --nocapture
+	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test it -- on_bed::gateway_operator:: --nocapture
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins
 	@status=0; for bench in $(BENCHES); do target/release/$$bench || status=1; done; \
-	TAGALONG_SCALE=2000 $(CARGO) test --locked --quiet --profile bench -p tagalong-operator --test scale -- --nocapture \
+	TAGALONG_SCALE=2000 $(CARGO) test --locked --quiet --profile bench -p tagalong-operator --test it -- on_bed::scale:: --nocapture \
 		> target/scale.log || status=1; grep '^{' target/scale.log; exit $$status
 
 bench-peers: ## Side by side with the peers: raw results, page and promised figures (35 minutes)
@@ -70,10 +77,10 @@ cluster-clean: ## What a killed cluster left, and the built binaries (some 1 GB,
 
 e2e: ## The whole road on a real node with the released images, from helm install to pods scaled on latency (5 minutes, root)
 	$(RELEASED)
-	TAGALONG_E2E_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p tagalong-e2e --test road -- --nocapture
+	TAGALONG_E2E_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p tagalong-e2e --test it -- on_bed::road:: --nocapture
 
 e2e-faults: ## What breaks on that road, requests flowing all the time: for the night (10 minutes, root)
-	$(CARGO) test --locked -p tagalong-e2e --test faults -- --ignored --nocapture
+	$(CARGO) test --locked -p tagalong-e2e --test it -- on_bed::faults:: --ignored --nocapture
 
 images: ## The three release images as archives in images/, for docker load, ctr and kind load
 	$(RELEASED)
@@ -95,4 +102,4 @@ release: ## All that a release consists of, in dist/, with checksums
 	$(MAKE) --no-print-directory chart sbom
 	cd dist && sha256sum -- * > SHA256SUMS
 
-.PHONY: help demo test fmt clippy deny workflows demo-check fuzz-check fuzz unit soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults
+.PHONY: help demo test fmt clippy deny workflows demo-check fuzz-check fuzz unit on-bed soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults

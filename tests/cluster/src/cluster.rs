@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use tagalong_ports::Reserved;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 
 use crate::binaries::{Tool, ensured};
 use crate::control_plane::{self, Authorities, Layout};
@@ -22,6 +22,7 @@ use crate::leftovers;
 use crate::namespace::Namespace;
 use crate::node::{self, Node};
 use crate::process::{Ground, Process, Reaper};
+use crate::slots;
 use crate::wait::{PATIENCE, until};
 
 /// Names a kubeconfig of the user's own, to be used instead of a cluster of ours.
@@ -36,6 +37,8 @@ pub struct Cluster {
     kubeconfig: PathBuf,
     config: Config,
     own: Option<Own>,
+    /// Given back last, when the processes are gone.
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 /// What is ours to end. The order of the fields is the order of the end: processes before the namespaces
@@ -63,7 +66,7 @@ impl Cluster {
             .get_or_try_init(|| async {
                 match std::env::var_os(OWN) {
                     Some(kubeconfig) => Self::existing(kubeconfig).await,
-                    None => Self::start().await,
+                    None => Self::launch(false).await,
                 }
             })
             .await
@@ -78,7 +81,7 @@ impl Cluster {
     /// run must not look like one that passed.
     pub async fn shared_with_node() -> Result<Option<&'static Self>> {
         static SHARED: OnceCell<Cluster> = OnceCell::const_new();
-        match SHARED.get_or_try_init(Self::start_with_node).await {
+        match SHARED.get_or_try_init(Self::launch_with_node).await {
             Ok(cluster) => Ok(Some(cluster)),
             Err(Error::Unsupported(why)) if std::env::var("CI").as_deref() != Ok("true") => {
                 // Not through the test harness, which hides what a passing test prints.
@@ -89,13 +92,17 @@ impl Cluster {
         }
     }
 
-    /// A control plane of its own, without any node: pods stay `Pending`.
+    /// A control plane of its own, without any node: pods stay `Pending`. Waits while this process has as many as the
+    /// machine has room for; `TAGALONG_CLUSTERS` says how many.
     ///
     /// # Errors
     ///
     /// When it cannot be built or started.
     pub async fn start() -> Result<Self> {
-        Self::launch(false).await
+        let slot = slots::take().await;
+        let mut cluster = Self::launch(false).await?;
+        cluster.slot = Some(slot);
+        Ok(cluster)
     }
 
     /// A control plane of its own and a node that runs pods. Takes root.
@@ -105,6 +112,13 @@ impl Cluster {
     /// [`Error::Unsupported`] where this user or kernel cannot have one; others when it cannot be built
     /// or started.
     pub async fn start_with_node() -> Result<Self> {
+        let slot = slots::take().await;
+        let mut cluster = Self::launch_with_node().await?;
+        cluster.slot = Some(slot);
+        Ok(cluster)
+    }
+
+    async fn launch_with_node() -> Result<Self> {
         node::check_machine()?;
         let cluster = Self::launch(true).await?;
         cluster.until_node_is_ready().await?;
@@ -124,6 +138,7 @@ impl Cluster {
             config: read(&kubeconfig).await?,
             kubeconfig,
             own: Some(own),
+            slot: None,
         };
         cluster.until_ready().await?;
         let cluster = crate::blocking(move || {
@@ -148,6 +163,7 @@ impl Cluster {
             config: read(&kubeconfig).await?,
             kubeconfig,
             own: None,
+            slot: None,
         })
     }
 

@@ -25,6 +25,7 @@ mod load_balancer;
 mod monitoring;
 mod namespace;
 mod node;
+mod slots;
 mod tokens;
 mod wait;
 

@@ -1,0 +1,7 @@
+//! The stories of this crate, a module each; `on_bed` has those that need more than a Rust compiler.
+
+mod offline;
+mod on_bed;
+mod support;
+mod told;
+mod unreadable;

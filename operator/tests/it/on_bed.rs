@@ -1,0 +1,24 @@
+//! What needs the programs that the test bed builds, a cluster or a node: `make on-bed`.
+
+mod attach;
+mod certificates;
+mod collected;
+mod conflicts;
+mod datadog;
+mod definitions;
+mod failing_writes;
+mod globals;
+mod history;
+mod panics;
+mod permissions;
+mod plain;
+mod policies;
+mod prometheus;
+mod push;
+mod readiness;
+mod refusals;
+mod relabelling;
+mod replicas;
+mod rotation;
+mod scale;
+mod unreadable;

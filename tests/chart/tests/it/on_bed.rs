@@ -1,0 +1,5 @@
+//! What needs the programs that the test bed builds, a cluster or a node: `make on-bed`.
+
+mod install;
+mod render;
+mod schema;

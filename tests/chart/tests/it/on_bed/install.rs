@@ -1,0 +1,217 @@
+//! The chart on a real API server, from installation to the last trace of it. There is no node: the operator runs
+//! here, as the ServiceAccount and with the settings that the chart gives it, and so does what uninstalls it.
+
+use crate::support;
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::operator::{Operator, args, client_of};
+use support::release::Release;
+use support::world::{self, CLUSTER_SCOPED, HOME};
+use tagalong_chart::{Result, file};
+use tagalong_cluster::crds::CrdSet;
+use tagalong_cluster::{Cluster, until};
+use tagalong_operator::cli::uninstall::uninstall;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const CONFIGURATION: &str = "mutatingwebhookconfiguration/tagalong";
+const DEFINITION: &str = "crd/dataplanemetricsextensions.gateway-operator.konghq.com";
+
+#[tokio::test]
+async fn from_install_to_uninstall() -> Result {
+    let cluster = Cluster::shared().await?;
+    let sets = [
+        CrdSet::GatewayApiStandard,
+        CrdSet::KongIngressController,
+        CrdSet::KongGatewayOperator,
+    ];
+    cluster.install_crds(&sets).await?;
+    let release = Release::new(cluster);
+    // Pods that are not `restricted` are not created here.
+    release
+        .apply(
+            &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+                "name": HOME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            }}),
+        )
+        .await?;
+
+    let notes = release.helm("install", &json!({})).await?;
+    assert!(
+        notes.contains("kubectl describe dataplanemetricsextension"),
+        "{notes}"
+    );
+    assert!(
+        !notes.contains("crds.enabled"),
+        "the cluster has the kind: {notes}"
+    );
+    everything_is_there(&release).await?;
+    pods_are_let_in(&release).await?;
+    permissions_are_those_of_the_files(&release).await?;
+
+    let before = world::make(&release).await?;
+    let ignore = json!({"webhook": {"dataPlaneFailurePolicy": "Ignore"}});
+    release.helm("upgrade", &ignore).await?;
+    let operator = Operator::start(cluster, args(&release, "tagalong-operator").await?).await?;
+    world::until_attached(&release).await?;
+    let bundle = until_bundle(&release).await?;
+    upgrades_leave_the_bundle(&release, &bundle).await?;
+
+    // Nobody answers for the webhook, and it fails what is marked: uninstalling must get past that.
+    let fails = json!({"crds": {"enabled": true}});
+    release
+        .helm_with("upgrade", &fails, &["--take-ownership"])
+        .await?;
+    let hooks = release.hooks("pre-delete").await?;
+    for hook in hooks.iter().filter(|hook| hook["kind"] != "Job") {
+        release.apply(hook).await?;
+    }
+    let client = client_of(cluster, "tagalong-uninstall").await?;
+    let args = args(&release, "tagalong-operator").await?;
+    let job =
+        tokio::spawn(async move { uninstall(client, &args, Some("tagalong-operator")).await });
+    until("the operators to be told to end", PATIENCE, || async {
+        let replicas = release
+            .get("deployment/tagalong-operator", "{.spec.replicas}")
+            .await?;
+        if replicas == "0" {
+            Ok(())
+        } else {
+            Err(replicas.into())
+        }
+    })
+    .await?;
+    assert!(
+        !job.is_finished(),
+        "it goes on while an operator still writes"
+    );
+    operator.stop().await?;
+    job.await??;
+    world::is_as_before(&release, &before).await?;
+    assert!(release.gone(CONFIGURATION).await?);
+    for hook in hooks.iter().filter(|hook| hook["kind"] != "Job") {
+        release.delete(hook).await?;
+    }
+
+    release.uninstall().await?;
+    nothing_is_left(&release).await
+}
+
+async fn everything_is_there(release: &Release) -> Result {
+    let manifest = release.manifest().await?;
+    assert!(manifest.len() > 12, "{}", manifest.len());
+    for object in &manifest {
+        assert!(!release.gone(&world::name_of(object)).await?, "{object}");
+    }
+    Ok(())
+}
+
+/// The Deployments have pods, which nobody would make if the API server refused them; the hooks' are tried.
+async fn pods_are_let_in(release: &Release) -> Result {
+    until("all pods to be created", PATIENCE, || async {
+        let pods = release.get("pods", "{.items[*].metadata.name}").await?;
+        if pods.split_whitespace().count() == 4 {
+            Ok(())
+        } else {
+            Err(pods.into())
+        }
+    })
+    .await?;
+    for hook in release.hooks("").await? {
+        let spec = match hook["kind"].as_str() {
+            Some("Pod") => hook["spec"].clone(),
+            Some("Job") => hook["spec"]["template"]["spec"].clone(),
+            _ => continue,
+        };
+        let mut spec = spec;
+        // Of the hook's own time.
+        spec["serviceAccountName"] = json!("default");
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tried", "namespace": HOME}, "spec": spec});
+        release
+            .kubectl(&["create", "--dry-run=server", "-f", "-"], &pod.to_string())
+            .await?;
+    }
+    Ok(())
+}
+
+async fn permissions_are_those_of_the_files(release: &Release) -> Result {
+    for (kind, name) in [
+        ("clusterrole", "operator-clusterrole-rules.yaml"),
+        ("role", "operator-role-rules.yaml"),
+    ] {
+        let installed = release
+            .get(&format!("{kind}/tagalong-operator"), "{.rules}")
+            .await?;
+        let installed: Value = serde_json::from_str(&installed)?;
+        let wanted: Value = serde_saphyr::from_str(&file(&format!("files/{name}"))?)?;
+        assert_eq!(installed, wanted, "{kind}");
+    }
+    Ok(())
+}
+
+async fn until_bundle(release: &Release) -> Result<String> {
+    let authority = release
+        .get("secret/tagalong-ca", r"{.data.ca\.crt}")
+        .await?;
+    until("caBundle to be the authority's", PATIENCE, || async {
+        let both = release
+            .get(CONFIGURATION, "{.webhooks[*].clientConfig.caBundle}")
+            .await?;
+        if both == format!("{authority} {authority}") {
+            Ok(())
+        } else {
+            Err(both.into())
+        }
+    })
+    .await?;
+    Ok(authority)
+}
+
+async fn upgrades_leave_the_bundle(release: &Release, bundle: &str) -> Result {
+    let values = json!({"webhook": {"dataPlaneFailurePolicy": "Ignore", "timeoutSeconds": 4, "namespaceSelector": {"matchLabels": {"none": "such"}}}});
+    let version = release.get(CONFIGURATION, "{.metadata.generation}").await?;
+    release.helm("upgrade", &values).await?;
+    let now = release.get(CONFIGURATION, "{.metadata.generation} {.webhooks[*].timeoutSeconds} {.webhooks[*].clientConfig.caBundle}").await?;
+    // One write: it was not wiped and set again.
+    let next = version.parse::<u64>()? + 1;
+    assert_eq!(now, format!("{next} 4 4 {bundle} {bundle}"));
+    Ok(())
+}
+
+async fn nothing_is_left(release: &Release) -> Result {
+    assert!(!release.gone(DEFINITION).await?, "crds.keep");
+    until("pods to be gone", PATIENCE, || async {
+        let left = release
+            .kubectl(
+                &[
+                    "get",
+                    "all,secrets,leases,serviceaccounts,roles,rolebindings,pdb,networkpolicies",
+                    "-n",
+                    HOME,
+                    "-o",
+                    "name",
+                ],
+                "",
+            )
+            .await?;
+        let left: Vec<&str> = left
+            .lines()
+            .filter(|name| *name != "serviceaccount/default")
+            .collect();
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}").into())
+        }
+    })
+    .await?;
+    let left = release
+        .kubectl(&["get", CLUSTER_SCOPED, "-o", "name"], "")
+        .await?;
+    let left: Vec<&str> = left
+        .lines()
+        .filter(|name| name.contains("tagalong"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    Ok(())
+}

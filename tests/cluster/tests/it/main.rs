@@ -1,0 +1,4 @@
+//! The stories of this crate, a module each; `on_bed` has those that need more than a Rust compiler.
+
+mod on_bed;
+mod support;

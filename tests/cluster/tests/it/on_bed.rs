@@ -1,0 +1,8 @@
+//! What needs the programs that the test bed builds, a cluster or a node: `make on-bed`.
+
+mod calls;
+mod control_plane;
+mod crds;
+mod latency;
+mod node;
+mod nothing_left;

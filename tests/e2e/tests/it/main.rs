@@ -1,0 +1,3 @@
+//! The road, and faults on it.
+
+mod on_bed;

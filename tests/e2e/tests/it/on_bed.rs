@@ -1,0 +1,4 @@
+//! What needs the programs that the test bed builds, a cluster or a node: `make on-bed`.
+
+mod faults;
+mod road;

@@ -1,0 +1,6 @@
+//! What needs the programs that the test bed builds, a cluster or a node: `make on-bed`.
+
+mod guides;
+mod kic;
+mod promtool;
+mod promtool_merge;

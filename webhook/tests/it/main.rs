@@ -1,0 +1,8 @@
+//! The stories of this crate, a module each; `on_bed` has those that need more than a Rust compiler.
+
+mod corpus;
+mod on_bed;
+mod process;
+mod properties;
+mod rules;
+mod support;

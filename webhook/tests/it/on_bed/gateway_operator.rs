@@ -1,0 +1,9 @@
+//! Kong Gateway Operator itself, with Kong Ingress Controller, on a real node, beside the webhook.
+//!
+//! Where nothing may happen the tests watch for ten seconds; `TAGALONG_QUIET_SECONDS` makes it longer (`make soak`).
+
+mod bed;
+mod gateway;
+mod ground;
+mod standalone;
+mod traffic;

@@ -1,0 +1,368 @@
+//! The process itself: both versions of HTTP, its certificates, its end.
+
+use crate::support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::{Value, json};
+use support::{object, settings};
+use tagalong_cluster::pki::Authority;
+use tagalong_cluster::process::{Ground, Process};
+use tagalong_cluster::{PATIENCE, until};
+use tagalong_ports::Reserved;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+struct Server {
+    process: Process,
+    port: u16,
+    admin: u16,
+}
+
+impl Server {
+    async fn start(directory: &Path) -> Self {
+        let ports = [Reserved::new(), Reserved::new()]
+            .map(|port| port.unwrap_or_else(|error| panic!("no port: {error}")));
+        let [port, admin] = ports.each_ref().map(Reserved::port);
+        let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-webhook"));
+        command
+            .arg(format!("--listen=127.0.0.1:{port}"))
+            .arg(format!("--admin-address=127.0.0.1:{admin}"))
+            .arg(format!("--tls-dir={}", directory.display()))
+            .arg(format!("--sidecar-image={}", settings().image))
+            .arg(format!("--labels-url={}", settings().labels_url));
+        let process = Process::start("webhook", command, directory);
+        Self {
+            process: process
+                .unwrap_or_else(|error| panic!("{error}"))
+                .keeping(ports),
+            port,
+            admin,
+        }
+    }
+
+    async fn admin(&self, path: &str) -> tagalong_cluster::Result<(StatusCode, String)> {
+        let address = format!("127.0.0.1:{}", self.admin);
+        until("the admin port", PATIENCE, || async {
+            let stream = TcpStream::connect(&address).await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            let request = Request::get(path)
+                .header("host", "x")
+                .body(Full::<Bytes>::default())?;
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        })
+        .await
+    }
+
+    async fn ready(&self) -> tagalong_cluster::Result<()> {
+        until("readiness", PATIENCE, || async {
+            match self.admin("/readyz").await? {
+                (StatusCode::OK, _) => Ok(()),
+                (_, missing) => Err(missing.into()),
+            }
+        })
+        .await
+    }
+
+    async fn connect(
+        &self,
+        authority: &Authority,
+        protocol: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_slice(authority.certificate().as_bytes());
+        roots
+            .add(ca.map_err(std::io::Error::other)?)
+            .map_err(std::io::Error::other)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let mut config = config
+            .map_err(std::io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let name = ServerName::try_from("127.0.0.1").map_err(std::io::Error::other)?;
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+    }
+}
+
+fn review() -> Request<Full<Bytes>> {
+    let review = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {"uid": "u", "operation": "CREATE", "object": object("smallest")},
+    });
+    Request::post("https://127.0.0.1/mutate?timeout=3s")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json")
+        .body(Full::from(review.to_string()))
+        .unwrap_or_default()
+}
+
+async fn is_injected(response: Response<Incoming>) -> bool {
+    let ok = response.status() == StatusCode::OK;
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    ok && body["response"]["allowed"] == true && body["response"]["patchType"] == "JSONPatch"
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken_and_the_end_is_in_order()
+-> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let authority = Authority::new("ca")?;
+    authority
+        .server(&["127.0.0.1"])?
+        .write(directory.path(), "tls")?;
+    let server = Server::start(directory.path()).await;
+    server.ready().await?;
+
+    let stream = TokioIo::new(server.connect(&authority, "http/1.1").await?);
+    let (mut http1, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    assert!(is_injected(http1.send_request(review()).await?).await);
+    assert!(
+        is_injected(http1.send_request(review()).await?).await,
+        "and again on the same connection"
+    );
+
+    let stream = TokioIo::new(server.connect(&authority, "h2").await?);
+    let (http2, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+    tokio::spawn(connection);
+    let many = (0..32).map(|_| {
+        let mut http2 = http2.clone();
+        tokio::spawn(async move {
+            Ok::<_, hyper::Error>(is_injected(http2.send_request(review()).await?).await)
+        })
+    });
+    for answered in many.collect::<Vec<_>>() {
+        assert!(answered.await??);
+    }
+    let (_, metrics) = server.admin("/metrics").await?;
+    assert!(
+        metrics
+            .contains("tagalong_webhook_reviews_total{kind=\"DataPlane\",verdict=\"injected\"} 34"),
+        "{metrics}"
+    );
+
+    // The API server learns late that a pod is on its way out: reviews are still taken after SIGTERM.
+    let Server {
+        process,
+        port,
+        admin,
+    } = server;
+    let log = process.log().to_owned();
+    let ending = tokio::task::spawn_blocking(move || process.stop(Duration::from_secs(60)));
+    until("the drain", PATIENCE, || async {
+        let log = std::fs::read_to_string(&log)?;
+        if log.contains("drains") {
+            Ok(())
+        } else {
+            Err(log.into())
+        }
+    })
+    .await?;
+    let mut late = http2.clone();
+    assert!(is_injected(late.send_request(review()).await?).await);
+    let status = ending.await?;
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "{status:?} {port} {admin}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_taken_up_without_a_restart()
+-> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let (first, second) = (Authority::new("first")?, Authority::new("second")?);
+    let write = |authority: &Authority| {
+        authority
+            .server(&["127.0.0.1"])?
+            .write(directory.path(), "tls")
+    };
+    write(&first)?;
+    let server = Server::start(directory.path()).await;
+    let trusted = async |authority: &Authority| {
+        until("a certificate of this authority", PATIENCE, || async {
+            Ok(server.connect(authority, "h2").await?)
+        })
+        .await
+    };
+    trusted(&first).await?;
+    assert!(server.connect(&second, "h2").await.is_err());
+    write(&second)?;
+    trusted(&second).await?;
+    assert!(server.connect(&first, "h2").await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_is_ready_only_with_a_certificate() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let server = Server::start(directory.path()).await;
+    let (status, missing) = server.admin("/readyz").await?;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(missing.contains("certificate"), "{missing}");
+    assert_eq!(server.admin("/healthz").await?.0, StatusCode::OK);
+    // It ends at once, although it never began.
+    let Server { process, .. } = server;
+    let status = tokio::task::spawn_blocking(move || process.stop(Duration::from_secs(60))).await?;
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    Ok(())
+}
+
+#[test]
+fn bad_flags_are_told_and_nothing_starts() -> std::io::Result<()> {
+    let good = [
+        "--tls-dir=/nowhere",
+        "--sidecar-image=a:1",
+        "--labels-url=https://operator:8443/v1/labels",
+    ];
+    for (bad, part) in [
+        ("--sidecar-image=a b", "image"),
+        ("--labels-url=http://operator/v1/labels", "https"),
+        ("--sidecar-port=80", "1024"),
+        (
+            "--sidecar-resources={\"limits\":{\"memory\":\"1Mi\"}}",
+            "16Mi",
+        ),
+        ("--native-sidecars=maybe", "`always` or `never`"),
+        (
+            "--native-sidecars=auto",
+            "use `always` from Kubernetes 1.29 on",
+        ),
+    ] {
+        let flag = bad.split('=').next().unwrap_or_default();
+        let flags = good
+            .iter()
+            .filter(|good| !good.starts_with(flag))
+            .chain([&bad]);
+        let ended = std::process::Command::new(env!("CARGO_BIN_EXE_tagalong-webhook"))
+            .args(flags)
+            .output()?;
+        assert_eq!(ended.status.code(), Some(2), "{bad}");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains(part) && said.contains(flag), "{said}");
+    }
+    Ok(())
+}
+
+/// Who announces much and sends nothing costs the others nothing, and who sends much does not kill it.
+#[tokio::test]
+async fn a_flood_neither_stops_it_nor_exhausts_its_memory() -> Result<(), Box<dyn std::error::Error>>
+{
+    let directory = tempfile::tempdir()?;
+    let authority = Authority::new("ca")?;
+    authority
+        .server(&["127.0.0.1"])?
+        .write(directory.path(), "tls")?;
+    let server = Server::start(directory.path()).await;
+    let server = Arc::new(server);
+    let authority = Arc::new(authority);
+    server.ready().await?;
+
+    let stream = TokioIo::new(server.connect(&authority, "h2").await?);
+    let (http2, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+    tokio::spawn(connection);
+    let silent: Vec<_> = (0..24)
+        .map(|_| tokio::spawn(silence(Arc::clone(&server), Arc::clone(&authority))))
+        .collect();
+    until("silent requests to be given up", PATIENCE, || async {
+        let (_, metrics) = server.admin("/metrics").await?;
+        if metrics.contains("errors_total{code=\"408\"}") {
+            Ok(())
+        } else {
+            Err(metrics.into())
+        }
+    })
+    .await?;
+    for _ in 0..100 {
+        assert!(is_injected(http2.clone().send_request(review()).await?).await);
+    }
+    for task in silent {
+        task.abort();
+    }
+
+    let large: Vec<_> = (0..64)
+        .map(|number| {
+            let (server, authority) = (Arc::clone(&server), Arc::clone(&authority));
+            tokio::spawn(async move { much(&server, &authority, number % 2 == 0).await.is_ok() })
+        })
+        .collect();
+    for task in large {
+        task.await?;
+    }
+    assert!(is_injected(http2.clone().send_request(review()).await?).await);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id()))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .ok_or("no peak")?;
+    // The chart's limit.
+    assert!(peak.parse::<u32>()? < 64 << 10, "{peak} KiB");
+    Ok(())
+}
+
+/// The largest review is announced, and its first byte sent; again and again.
+async fn silence(server: Arc<Server>, authority: Arc<Authority>) -> std::io::Result<()> {
+    loop {
+        let mut stream = server.connect(&authority, "http/1.1").await?;
+        let head = "POST /mutate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 4194304\r\n\r\n{";
+        stream.write_all(head.as_bytes()).await?;
+        let mut answer = Vec::new();
+        let _ended = stream.read_to_end(&mut answer).await;
+    }
+}
+
+/// The largest review, all of it.
+async fn much(
+    server: &Server,
+    authority: &Authority,
+    http2: bool,
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    let (mut request, body) = (review(), Bytes::from_static(&[b' '; 4 << 20]));
+    *request.body_mut() = Full::new(body);
+    let protocol = if http2 { "h2" } else { "http/1.1" };
+    let stream = TokioIo::new(server.connect(authority, protocol).await?);
+    let response = if http2 {
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await?
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await?
+    };
+    Ok(response.status())
+}
