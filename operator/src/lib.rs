@@ -8,7 +8,7 @@
 //!   operate puts these together; cli answers a person's questions with the same parts
 //! ```
 //!
-//! Each folder is one room. Which may use which is written down, and held, in `tests/tests/house.rs`.
+//! Each folder is one room. Which may use which is written down, and held, in `tests/tests/it/house.rs`.
 
 pub mod args;
 pub mod causes;

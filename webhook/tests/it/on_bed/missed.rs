@@ -119,7 +119,7 @@ async fn install_definitions(cluster: &Cluster) -> Tried<()> {
         ])
         .await?;
     let ours = include_str!(
-        "../../crds/generated/dataplanemetricsextensions.gateway-operator.konghq.com.yaml"
+        "../../../../crds/generated/dataplanemetricsextensions.gateway-operator.konghq.com.yaml"
     );
     let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
     cluster.kubectl(&apply, ours).await?;
