@@ -133,7 +133,7 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outco
     } else if base == *template {
         (base, Verdict::Untouched)
     } else {
-        warnings.push("the sidecar is taken out, because the object does not ask for it; its pods are replaced".to_owned());
+        warnings.push("the sidecar is removed, because the object is not labelled for injection; its pods are replaced".to_owned());
         (base, Verdict::Removed)
     };
     Outcome {
@@ -202,7 +202,7 @@ fn added(
                 .iter()
                 .find(|(name, _)| annotations.contains_key(*name))
             {
-                warnings.push(format!("the pod template has annotation {name} of its own, so none of prometheus.io/* is added"));
+                warnings.push(format!("the pod template already has annotation {name}, so no prometheus.io/* annotation is added"));
             } else {
                 for (name, value) in ours {
                     marker.annotate(annotations, name, value);

@@ -28,8 +28,8 @@ pub(crate) fn defaults() -> Value {
 /// Says what is wrong, in words that follow the name of the setting.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
-    let object = value.as_object().ok_or("is no JSON object")?;
+        serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+    let object = value.as_object().ok_or("is not a JSON object")?;
     if let Some(key) = object
         .keys()
         .find(|key| *key != "limits" && *key != "requests")
@@ -75,7 +75,7 @@ fn list<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Vec<(&'a str, S
     };
     let list = value
         .as_object()
-        .ok_or_else(|| format!("has `{key}` that is no object"))?;
+        .ok_or_else(|| format!("has a `{key}` that is not an object"))?;
     list.iter()
         .map(|(name, quantity)| {
             if !NAMES.contains(&name.as_str()) {
@@ -87,10 +87,12 @@ fn list<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Vec<(&'a str, S
             let text = match quantity {
                 Value::String(text) => text.clone(),
                 Value::Number(number) => number.to_string(),
-                _ => return Err(format!("has `{key}.{name}` that is no quantity")),
+                _ => return Err(format!("has a `{key}.{name}` that is not a quantity")),
             };
             if nanos(&text).is_none() {
-                return Err(format!("has `{key}.{name}: {text}`, which is no quantity"));
+                return Err(format!(
+                    "has `{key}.{name}: {text}`, which is not a quantity"
+                ));
             }
             Ok((name.as_str(), text))
         })

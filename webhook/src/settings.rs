@@ -61,7 +61,7 @@ impl Settings {
         if image::valid(text) {
             Ok(text.to_owned())
         } else {
-            Err("is no image reference".to_owned())
+            Err("is not an image reference".to_owned())
         }
     }
 }

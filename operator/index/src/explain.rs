@@ -197,7 +197,7 @@ impl fmt::Display for NameExplanation {
         if self.claims.is_empty() {
             writeln!(f, "  no object gives Kong this name")?;
             for name in &self.similar {
-                writeln!(f, "  much like it: {name}")?;
+                writeln!(f, "  similar: {name}")?;
             }
             return Ok(());
         }

@@ -360,7 +360,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Plugin(plugin) => write!(f, "gets the plugin {plugin}"),
             Self::Missing => f.write_str("does not exist"),
-            Self::Refused(refusal) => write!(f, "is left alone: {refusal}"),
+            Self::Refused(refusal) => write!(f, "is not annotated: {refusal}"),
         }
     }
 }
@@ -371,27 +371,27 @@ impl fmt::Display for Refusal {
             Self::OtherExtension(other) => {
                 write!(
                     f,
-                    "DataPlaneMetricsExtension {other} selects it too; take it out of one of the two"
+                    "DataPlaneMetricsExtension {other} selects it too; remove it from one of the two"
                 )
             }
             Self::OwnPlugin(plugin) => write!(
                 f,
-                "it names the {PROMETHEUS} plugin {plugin} already, and Kong takes one for each Service; remove one of them"
+                "it already names the {PROMETHEUS} plugin {plugin}, and Kong applies one per Service; remove that one, or do not select the Service"
             ),
             Self::NameTaken(plugin) => {
                 write!(
                     f,
-                    "there is a KongPlugin {plugin} that tagalong did not make; rename it or the extension"
+                    "KongPlugin {plugin} exists and was not created by tagalong; rename it or the extension"
                 )
             }
             Self::BuiltInController(plugin) => write!(
                 f,
-                "Kong Operator's built-in controller of extensions made KongPlugin {plugin}; switch that controller off \
+                "Kong Operator's built-in extension controller created KongPlugin {plugin}; switch that controller off \
                  (KONG_OPERATOR_ENABLE_CONTROLLER_CONTROLPLANEEXTENSIONS=false) and delete what it left behind"
             ),
             Self::GlobalPluginUnreadable(plugin) => write!(
                 f,
-                "the global KongClusterPlugin {plugin} has settings in a Secret, which a plugin on the Service would hide; \
+                "the global KongClusterPlugin {plugin} takes settings from a Secret, which a plugin on the Service would override; \
                  write them into its config"
             ),
             Self::Fellow {
@@ -406,9 +406,9 @@ impl fmt::Display for Refusal {
                 write!(f, "{rule} sends traffic to it and to Service {fellow}, ")?;
                 f.write_str(match because {
                     FellowProblem::NotSelected => "which the extension does not select; Kong drops the rule unless both have the same annotations",
-                    FellowProblem::Missing => "which does not exist; Kong would drop the rule when it comes without the annotation",
-                    FellowProblem::OtherAnnotations => "whose konghq.com annotations differ; Kong drops rules over such Services",
-                    FellowProblem::Refused => "which is left alone itself; Kong drops the rule unless both have the same annotations",
+                    FellowProblem::Missing => "which does not exist; Kong would drop the rule if it were created without the annotation",
+                    FellowProblem::OtherAnnotations => "whose konghq.com annotations differ; Kong drops rules with such Services",
+                    FellowProblem::Refused => "which is itself not annotated; Kong drops the rule unless both have the same annotations",
                 })
             }
         }

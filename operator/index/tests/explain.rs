@@ -79,12 +79,9 @@ fn a_name_that_splits_its_traffic() {
 fn a_name_that_nobody_gives() {
     let text = index().explain_name("httproute.default.echo.1").to_string();
     assert!(text.contains("no object gives Kong this name"), "{text}");
-    assert!(
-        text.contains("much like it: httproute.default.echo.0"),
-        "{text}"
-    );
+    assert!(text.contains("similar: httproute.default.echo.0"), "{text}");
     let text = index().explain_name("completely.else").to_string();
-    assert!(!text.contains("much like it"), "{text}");
+    assert!(!text.contains("similar"), "{text}");
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn a_service_and_all_its_names() {
     );
 
     let text = index.explain_service(&key("default/nginx")).to_string();
-    assert!(text.contains("it is left alone: HTTPRoute default/split sends traffic to it and to Service default/httpbin"), "{text}");
+    assert!(text.contains("it is not annotated: HTTPRoute default/split sends traffic to it and to Service default/httpbin"), "{text}");
     assert!(
         text.contains("shares rules with Service default/httpbin (HTTPRoute default/split)"),
         "{text}"

@@ -282,7 +282,7 @@ fn a_fellow_that_is_refused_refuses() {
         split("r", &["a", "b"]),
     ];
     let (outcomes, plan) = plan(&own);
-    has(&outcomes[0], "which is left alone itself");
+    has(&outcomes[0], "which is itself not annotated");
     has(&outcomes[1], "it names the prometheus plugin mine already");
     assert!(plan.plugins.is_empty());
 }
@@ -321,7 +321,7 @@ fn a_name_that_is_taken_refuses() {
     let (outcomes, _) = plan(&[plain("a"), plugin("e-metrics-prometheus", json!({}))]);
     has(
         &outcomes[0],
-        "there is a KongPlugin e-metrics-prometheus that tagalong did not make",
+        "KongPlugin e-metrics-prometheus exists and was not created by tagalong",
     );
     let ours = plugin(
         "e-metrics-prometheus",
@@ -343,7 +343,7 @@ fn the_built_in_controller_has_precedence() {
     let plan = index.plan(&key("n/e"));
     has(
         &outcomes(&plan)[0],
-        "Kong Operator's built-in controller of extensions made KongPlugin n/a-metrics-prometheus",
+        "Kong Operator's built-in extension controller created KongPlugin n/a-metrics-prometheus",
     );
     assert!(plan.plugins.is_empty());
     let changes = index.delete(ObjectKind::Plugin, &key("n/a-metrics-prometheus"));

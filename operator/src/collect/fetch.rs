@@ -146,22 +146,22 @@ impl Failed {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::Connection(_) => {
-                "Does its sidecar run (kubectl logs -c tagalong), and does a NetworkPolicy keep the operator from its port?"
+                "Check that its sidecar runs (kubectl logs -c tagalong), and that no NetworkPolicy keeps the operator from its port."
             }
             Self::Timeout => {
-                "Its sidecar's own metrics tell how long Kong takes; scrape with a longer timeout, or find what holds the pod up."
+                "Its sidecar's own metrics show how long Kong takes; scrape with a longer timeout, or find what slows the pod down."
             }
             Self::Status(_) | Self::CutOff(_) => {
                 "Its sidecar's log says why: kubectl logs -c tagalong."
             }
             Self::OtherPod(_) => {
-                "Its address has been given to another pod; this passes once Kubernetes reports the new one. A sidecar that was put there by hand needs TAGALONG_POD_UID."
+                "Its address has been given to another pod; this resolves itself once Kubernetes reports the new one. A sidecar that was added by hand needs TAGALONG_POD_UID."
             }
             Self::Encoding => {
-                "Something between the operator and the sidecar changes answers: a mesh, a proxy?"
+                "Something between the operator and the sidecar changes responses; look for a mesh or a proxy."
             }
             Self::TooLong(_) | Self::TooMany(_) => {
-                "Have Kong count less: turn off in the extension's config what nobody reads, or select fewer Services."
+                "Reduce Kong's series: turn off unused families in the extension's config, or select fewer Services."
             }
             Self::Fault => "The operator's log has the details; please report them.",
         }

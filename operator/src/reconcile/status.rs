@@ -68,7 +68,7 @@ pub fn findings(plan: &Plan, index: &Index, trouble: &Trouble) -> Vec<Finding> {
                 condition: Some(PROGRAMMED),
                 reason: reason(refusal),
                 about,
-                message: format!("Service {} is left alone: {refusal}", service.service),
+                message: format!("Service {} is not annotated: {refusal}", service.service),
                 detail: None,
             }),
         }
@@ -82,10 +82,10 @@ pub fn findings(plan: &Plan, index: &Index, trouble: &Trouble) -> Vec<Finding> {
                 reason: "SidecarMissing",
                 about: Some(SubjectKind::DataPlane.at(dataplane)),
                 message: format!(
-                    "pods of DataPlane {dataplane} run without a sidecar: is tagalong's webhook there? \
-                     The DataPlane is brought through it again now and then"
+                    "pods of DataPlane {dataplane} run without a sidecar; see whether tagalong's webhook runs. \
+                     The operator rewrites the DataPlane from time to time, so that the webhook sees it again"
                 ),
-                detail: Some(format!("now {}: {}", pods.len(), names.join(", "))),
+                detail: Some(format!("at present {}: {}", pods.len(), names.join(", "))),
             });
         }
     }
@@ -136,12 +136,12 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
             Some(configuration) => (
                 "Pending",
                 format!(
-                    "GatewayConfiguration {configuration} names it, but no ControlPlane that Kong's operator made of it does yet"
+                    "GatewayConfiguration {configuration} names the extension, but no ControlPlane created from it does yet"
                 ),
             ),
             None => (
                 "NotAttached",
-                "no ControlPlane and no workload refers to it".to_owned(),
+                "no ControlPlane and no workload refers to the extension".to_owned(),
             ),
         };
         findings.push(Finding {
@@ -168,7 +168,7 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
             reason: "AttachedTwice",
             about: None,
             message: format!(
-                "ControlPlanes {} refer to it: it serves all of them, and its status names {}",
+                "ControlPlanes {} refer to the extension; it serves all of them, and its status names {}",
                 names.join(", "),
                 first.by.key
             ),
@@ -177,7 +177,7 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
     }
     for attachment in &plan.attachments {
         let message = match &attachment.dataplane {
-            None => format!("{} drives no DataPlane yet", attachment.by),
+            None => format!("{} has no DataPlane yet", attachment.by),
             Some(dataplane) if index.dataplane(dataplane).is_none() => {
                 format!("DataPlane {dataplane} of {} does not exist", attachment.by)
             }
@@ -250,19 +250,26 @@ pub fn status(
         make(
             ACCEPTED,
             against(Some(ACCEPTED)),
-            ("Accepted", "it is attached"),
+            ("Accepted", "the extension is attached"),
         ),
         make(
             RESOLVED_REFS,
             against(Some(RESOLVED_REFS)),
-            ("ResolvedRefs", "all that it refers to exists"),
+            ("ResolvedRefs", "everything the extension refers to exists"),
         ),
         make(
             PROGRAMMED,
             against(Some(PROGRAMMED)),
-            ("Programmed", "all that it asks for is done"),
+            (
+                "Programmed",
+                "everything the extension asks for is in place",
+            ),
         ),
-        make(CONDITION_READY, against(None), ("Ready", "all is well")),
+        make(
+            CONDITION_READY,
+            against(None),
+            ("Ready", "no problems found"),
+        ),
     ];
     // Conditions of others stay.
     let ours: Vec<String> = conditions

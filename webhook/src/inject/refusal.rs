@@ -10,33 +10,37 @@ pub enum Refusal {
     #[error("not a DataPlane, Deployment, DaemonSet or StatefulSet")]
     Kind,
     /// The object has no pod template to add to.
-    #[error("there is no {0}; Kong's operators demand one with an image on container `proxy`")]
+    #[error("there is no {0}; Kong's operators require one with an image on container `proxy`")]
     NoTemplate(&'static str),
     /// A part of the pod template is not of the type that Kubernetes wants.
-    #[error("{0} of the pod template is not what Kubernetes expects there")]
+    #[error("{0} of the pod template is not of the type that Kubernetes expects")]
     Malformed(&'static str),
     /// No container is recognised as Kong.
-    #[error("no container of the pod template is named `proxy`, so none is known to be Kong")]
+    #[error(
+        "no container in the pod template is named `proxy`, so Kong's container cannot be identified"
+    )]
     NoProxy,
     /// The names of what we add are taken by something that is not ours.
-    #[error("the pod template has a {0} named `{name}` of its own; rename it", name = contract::SIDECAR)]
+    #[error("the pod template already has a {0} named `{name}`; rename it", name = contract::SIDECAR)]
     NameTaken(&'static str),
     /// Kong's status listener, where its metrics are, is off.
     #[error("KONG_STATUS_LISTEN is `off`, so Kong has no /metrics to read; set it to 0.0.0.0:8100")]
     StatusOff,
     /// A workload without an operator says nothing of the status listener.
-    #[error("container `{0}` does not set KONG_STATUS_LISTEN; set it to 0.0.0.0:8100")]
+    #[error(
+        "container `{0}` does not set KONG_STATUS_LISTEN (`envFrom` cannot be read here); set it to 0.0.0.0:8100"
+    )]
     StatusUnset(String),
     /// The variable comes from elsewhere.
     #[error(
-        "KONG_STATUS_LISTEN comes from elsewhere (valueFrom) and cannot be read here; set its value in place"
+        "KONG_STATUS_LISTEN is set by `valueFrom`, which cannot be read here; set its value directly"
     )]
     StatusElsewhere,
     /// No address in it can be read from within the pod.
     #[error("no address in KONG_STATUS_LISTEN can be scraped: `{0}`; set it to 0.0.0.0:8100")]
     StatusUnusable(String),
     /// Something in the pod listens on the sidecar's port.
-    #[error("port {port} is taken by {by}; choose another by annotation {annotation}", annotation = contract::PORT_ANNOTATION)]
+    #[error("port {port} is taken by {by}; choose another with annotation {annotation}", annotation = contract::PORT_ANNOTATION)]
     PortTaken {
         /// The sidecar's port.
         port: u16,
@@ -45,7 +49,7 @@ pub enum Refusal {
     },
     /// The workload belongs to a DataPlane.
     #[error(
-        "it belongs to a DataPlane, whose operator would take the sidecar out again; label the DataPlane instead"
+        "it belongs to a DataPlane, whose operator would remove the sidecar again; label the DataPlane instead"
     )]
     OwnedByDataPlane,
 }

@@ -19,8 +19,8 @@ fn takes_limits_and_requests() {
 #[test]
 fn says_what_is_wrong() {
     for (text, part) in [
-        ("", "no JSON"),
-        ("[]", "no JSON object"),
+        ("", "not JSON"),
+        ("[]", "not a JSON object"),
         (r#"{"claims": []}"#, "`claims`"),
         (r#"{"limits": 1}"#, "`limits`"),
         (r#"{"limits": {"cpu": true}}"#, "`limits.cpu`"),

@@ -220,7 +220,7 @@ async fn taking_the_label_away_gives_back_the_original() -> Result<()> {
             removed
                 .warnings
                 .iter()
-                .any(|warning| warning.contains("taken out")),
+                .any(|warning| warning.contains("sidecar is removed")),
             "{name}: {:?}",
             removed.warnings
         );
