@@ -1,4 +1,4 @@
-//! The chart sets flags by variables; a test's process has no such environment, so here they become flags again.
+//! Turns the chart's environment variables back into flags, since a test's process has no such environment.
 
 use crate::Result;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Helm, as a process.
+//! Runs Helm as a process.
 
 use crate::{Result, directory};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The Helm chart `charts/tagalong`: rendered by a real Helm, and described by its own comments.
+//! The Helm chart `charts/tagalong`, rendered by a real Helm and documented by its own comments.
 
 pub mod flags;
 pub mod helm;

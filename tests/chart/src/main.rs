@@ -1,4 +1,5 @@
-//! `tagalong-chart readme` writes the chart's README anew; `tagalong-chart helm ARGUMENTS…` runs the test bed's Helm.
+//! `tagalong-chart readme` regenerates the chart's README; `tagalong-chart helm ARGUMENTS…` runs the test bed's
+//! Helm.
 
 use std::process::ExitCode;
 use tagalong_chart::{Result, directory, helm, readme};

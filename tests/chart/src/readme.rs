@@ -1,4 +1,5 @@
-//! The chart's README: everything up to the table of values is written by hand, the table is made from `values.yaml`.
+//! The chart's README: everything up to the table of values is written by hand, the table is generated from
+//! `values.yaml`.
 
 use crate::{Result, file};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Whether a sidecar did its job, judged line by line and by nothing that the sidecar is built of.
+//! Judges whether a sidecar did its job, line by line and with none of the sidecar's code.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The published example, and the label table it stands for.
+//! The published example, and the label table that it must give.
 //!
 //! What the operator must come to is computed here in its own way, by the rule of Kong Ingress Controller for an
 //! HTTPRoute: rule *i* of route *r* in namespace *n* is the Kong service, and upstream, `httproute.n.r.i`.

@@ -1,4 +1,4 @@
-//! The operator, without a cluster: it reads the example's files and pushes what they say to the sidecars.
+//! The operator without a cluster: it reads the example's files and pushes the labels to the sidecars.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! What a person sees; colours on a terminal only.
+//! What the demo prints; in colour on a terminal only.
 
 use std::error::Error;
 use std::io::{IsTerminal as _, Write};

@@ -1,4 +1,4 @@
-//! What the webhook makes of the example's DataPlane: its decision is a pure function, so no cluster is asked.
+//! The webhook's patch for the example's DataPlane; its decision is a pure function, so no cluster is needed.
 
 use serde_json::{Value, json};
 use tagalong_webhook::{Settings, Verdict, inject};

@@ -1,4 +1,4 @@
-//! What the kernel knows of a pod's containers: processor time and processes.
+//! What the kernel reports about a pod's containers: processor time and processes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The published example: its files, and what they bring about.
+//! The published example: its files, and what they result in.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Figures with a floor, one line of JSON each. A missed time is printed and no failure: machines are busy.
+//! Figures with a floor, printed as one line of JSON each. A missed time is printed but is not a failure, since
+//! machines are busy.
 
 use std::io::Write as _;
 

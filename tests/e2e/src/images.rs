@@ -1,4 +1,4 @@
-//! Which images the node has, and how large ours are.
+//! The images on the node, and the size of ours.
 
 use std::path::{Path, PathBuf};
 

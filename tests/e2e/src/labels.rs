@@ -1,4 +1,4 @@
-//! Whether an enriched sample says that it is another Service's.
+//! Finds enriched samples that carry another Service's labels.
 
 use serde_json::{Map, Value, json};
 

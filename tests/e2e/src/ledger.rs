@@ -1,4 +1,4 @@
-//! The faults of a test, one after the other: a line on the way for each, and a table at the end.
+//! The faults of a test in order: a line for each while it runs, and a table at the end.
 
 use std::future::Future;
 use std::time::Duration;

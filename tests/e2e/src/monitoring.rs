@@ -1,4 +1,5 @@
-//! The published guide's monitoring, and once more past the operator: what is scraped, by which rules, with what result.
+//! Monitoring as the published guide sets it up, and a second way past the operator: what is scraped, by which
+//! rules, with what result.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! Every object of the cluster, to see what is left of us.
+//! Lists every object of the cluster, to find what we left behind.
 
 use std::collections::BTreeMap;
 

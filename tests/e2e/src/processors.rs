@@ -1,4 +1,4 @@
-//! How much processor time we take with nothing to do but a scrape every five seconds, of the operator and of the pods.
+//! Processor time used while idle, except for a scrape of the operator and of the pods every five seconds.
 
 use crate::Tried;
 use crate::cgroups::Meter;

@@ -1,4 +1,4 @@
-//! What it takes for all to be well again after a fault, and when it was.
+//! What has to hold for everything to be well again after a fault, and when it did.
 
 use std::future::Future;
 use std::time::Duration;

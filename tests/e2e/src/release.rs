@@ -1,4 +1,4 @@
-//! What our release has in the cluster.
+//! The objects of our Helm release in the cluster.
 
 use serde_json::Value;
 

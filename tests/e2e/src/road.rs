@@ -1,4 +1,4 @@
-//! The steps that both tests take: install, the example, the guide, up and down, uninstall.
+//! The steps that both tests share: install, the example, the guide, scaling up and down, uninstall.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! How many pods the autoscaler wants, and how long it takes to want them.
+//! How many pods the autoscaler asks for, and how long it takes to do so.
 
 use std::time::Duration;
 

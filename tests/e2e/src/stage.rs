@@ -1,4 +1,4 @@
-//! The cluster before us: Kong's operator runs, and nothing of ours is there.
+//! The cluster before the installation: Kong's operator runs, and nothing of ours is there.
 
 use std::future::Future;
 use std::time::Duration;

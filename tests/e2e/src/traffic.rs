@@ -1,4 +1,4 @@
-//! Requests of clients: their paths, and a load.
+//! Requests of clients: their paths, and a load generator.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Requests that flow all the time, and how they fared in each part of a test.
+//! A constant trickle of requests, and its outcomes in each part of a test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What every answer of Kong's own listeners has in common.
+//! What all responses of Kong's own listeners have in common.
 
 use std::convert::Infallible;
 

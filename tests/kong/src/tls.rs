@@ -1,4 +1,4 @@
-//! A certificate of one's own making, for listeners that are given none.
+//! A self-made certificate for listeners that are given none.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An exposition as a sorted list of samples, in which only what a sample means is left.
+//! An exposition as a sorted list of samples, reduced to what each sample means.
 //!
 //! This shares no code with any contender: it is the judge of all of them.
 

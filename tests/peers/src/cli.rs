@@ -1,4 +1,4 @@
-//! What the program can be told to do.
+//! The command line.
 
 use std::io;
 

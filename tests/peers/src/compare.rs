@@ -1,4 +1,4 @@
-//! Whether a contender did the work: its samples against those that the table asks for.
+//! Judges whether a contender did the work: its samples against those that the table asks for.
 
 use std::cmp::Ordering;
 

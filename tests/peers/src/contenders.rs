@@ -1,4 +1,4 @@
-//! Who is measured in process.
+//! The contenders that are measured in process.
 
 use std::io;
 use std::path::PathBuf;

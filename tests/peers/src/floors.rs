@@ -1,4 +1,4 @@
-//! The promised figures, from the records.
+//! The promised figures, checked against the records.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Processes that are measured: where they run, what they have used, and that they end.
+//! Measured processes: where they run, what they have used, and that they end.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! The raw results, as they lie in `docs/benchmarks/`.
+//! The raw results, as stored in `docs/benchmarks/`.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,4 @@
-//! A scraper that costs as little as one can: it reads, and looks only at how the answer begins and ends.
+//! A scraper that costs as little as possible: it reads, and looks only at how the response begins and ends.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

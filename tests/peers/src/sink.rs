@@ -1,4 +1,4 @@
-//! Takes what agents write (Prometheus remote write 1.0), and can tell which samples it was.
+//! Receives what agents write (Prometheus remote write 1.0), and can say which samples arrived.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Which crates are linked into what, as `cargo metadata` says.
+//! Which crates are linked into which binary, according to `cargo metadata`.
 
 use crate::Result;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The licences of what is linked into the binaries, each text once.
+//! The licences of everything that is linked into the binaries, each text once.
 
 use crate::Result;
 use crate::crates::{Crate, Crates};

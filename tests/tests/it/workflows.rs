@@ -1,4 +1,4 @@
-//! The workflows call the Makefile's targets, with no right but to read, and end at some time.
+//! The workflows call the Makefile's targets, have no right but to read, and end in bounded time.
 
 #![expect(
     clippy::expect_used,

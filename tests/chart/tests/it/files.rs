@@ -1,4 +1,4 @@
-//! What the chart repeats is what it repeats.
+//! What the chart copies from elsewhere equals its source.
 
 use serde_json::Value;
 use tagalong_chart::{Result, directory, file, helm, readme};

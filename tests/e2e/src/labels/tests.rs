@@ -1,4 +1,4 @@
-//! A wrong label is seen as one.
+//! A wrong label is recognised.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The rule of the road is the guide's.
+//! The recording rule used here is the guide's.
 
 use serde_json::json;
 

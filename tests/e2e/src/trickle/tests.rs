@@ -1,4 +1,4 @@
-//! What is forgiven, and nothing beside it.
+//! Which failures are forgiven, and that no others are.
 
 use super::{Failed, Fared, Forgiven, is_unreached};
 

@@ -1,4 +1,4 @@
-//! `tagalong-kong capture`: a captured `/metrics` on a port.
+//! `tagalong-kong capture`: serves a captured `/metrics` on a port.
 
 use std::io::Write as _;
 use std::net::SocketAddr;

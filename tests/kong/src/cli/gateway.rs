@@ -1,4 +1,4 @@
-//! `tagalong-kong gateway`: the gateway, until a signal or `kong quit` ends it.
+//! `tagalong-kong gateway`: runs the gateway until a signal or `kong quit` ends it.
 
 use std::io::IsTerminal as _;
 use std::os::unix::net::{UnixListener, UnixStream};

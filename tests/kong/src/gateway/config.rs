@@ -1,4 +1,4 @@
-//! A declarative configuration: checked, completed, and in types.
+//! A declarative configuration: validated, completed with defaults, and typed.
 
 pub(crate) mod plugins;
 pub(crate) mod schema;

@@ -1,4 +1,4 @@
-//! Names for things that came without one.
+//! Generates identifiers for entities that have none.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

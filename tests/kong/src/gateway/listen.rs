@@ -1,4 +1,4 @@
-//! Listeners: from a socket to requests, and how they end without dropping one.
+//! Listeners: from a socket to requests, and how they stop without dropping one.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! Which instance of a plugin a request meets: the most specific one, whole; settings are never merged.
+//! Selects the instance of a plugin that applies to a request: the most specific one as a whole; settings are never
+//! merged.
 //!
 //! From `lookup_cfg` in `kong/runloop/plugins_iterator.lua`.
 

@@ -1,4 +1,4 @@
-//! The proxy: from a client's request to the answer it gets.
+//! The proxy: from a client's request to its response.
 
 mod answer;
 mod auth;

@@ -1,4 +1,4 @@
-//! What `KONG_*` variables say, as far as a stand-in heeds them.
+//! `KONG_*` variables, as far as a stand-in supports them.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! What all listeners of one Kong share.
+//! State that all listeners of one Kong share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

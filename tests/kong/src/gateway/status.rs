@@ -1,4 +1,4 @@
-//! The Status API, and the switches by which a test makes a stand-in misbehave.
+//! The Status API, and the switches by which a test makes the stand-in misbehave.
 //!
 //! `/tagalong/…` is not Kong's: `GET /tagalong/unexpected` lists what somebody asked for in vain, `GET /tagalong/config`
 //! is the last document accepted, `PUT /tagalong/faults` takes `{"config": 400|413|429|500|null, "status_down": bool}`.

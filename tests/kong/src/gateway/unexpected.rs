@@ -1,4 +1,4 @@
-//! What somebody asked for that the stand-in does not have: a test that relies on it must hear of it.
+//! Records requests for what the stand-in does not have, so that a test that relies on it is told.
 
 use std::collections::BTreeMap;
 

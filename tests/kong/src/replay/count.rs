@@ -1,4 +1,4 @@
-//! How often, and how often at once, somebody scraped.
+//! Counts scrapes, and how many ran at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

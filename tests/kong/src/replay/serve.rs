@@ -1,4 +1,4 @@
-//! The listener: from a connection to an answer.
+//! The listener: from a connection to a response.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! No work at all: the finished text is copied, in pieces of the same size. Nothing that writes this text can be faster.
+//! The lower bound: the finished text is copied in pieces of the same size. Nothing that writes this text can be
+//! faster.
 
 use tagalong_exposition::{Options, Rewriter};
 

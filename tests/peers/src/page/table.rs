@@ -1,4 +1,4 @@
-//! Tables, and numbers as people read them.
+//! Tables, and numbers in readable form.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Kong Ingress Controller itself configures the stand-in for Kong: what it names there is what our index says.
+//! Kong Ingress Controller itself configures the stand-in for Kong; the names it gives must be those of our index.
 
 #![expect(
     clippy::expect_used,

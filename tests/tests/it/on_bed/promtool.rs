@@ -1,4 +1,4 @@
-//! Prometheus' own checker takes each enriched capture that it takes unenriched.
+//! Prometheus' own checker accepts each enriched capture that it accepts unenriched.
 
 #![allow(clippy::expect_used, reason = "what fails here fails the test")]
 

@@ -1,4 +1,4 @@
-//! Prometheus' own checker takes the merge of whatever sources send.
+//! Prometheus' own checker accepts the merge of whatever sources send.
 
 #![allow(clippy::expect_used, reason = "what fails here fails the test")]
 

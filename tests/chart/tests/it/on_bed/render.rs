@@ -1,4 +1,4 @@
-//! What Helm renders.
+//! What Helm renders from the chart.
 
 use clap::Parser as _;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! For the tests on a real API server.
+//! Support for the tests on a real API server.
 
 pub mod operator;
 pub mod release;

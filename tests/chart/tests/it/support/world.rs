@@ -1,4 +1,4 @@
-//! What is in the cluster before tagalong, and must be as it was afterwards.
+//! What is in the cluster before tagalong, and must be unchanged afterwards.
 
 use super::release::Release;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! What breaks on the road, requests flowing all the time: none is lost for our sake, no label is ever wrong, and the
-//! autoscaler recovers by itself. `make e2e-faults` runs it.
+//! Faults injected while requests flow: none is lost because of us, no label is ever wrong, and the autoscaler
+//! recovers by itself. `make e2e-faults` runs it.
 
 use std::time::Duration;
 

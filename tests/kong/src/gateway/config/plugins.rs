@@ -1,4 +1,4 @@
-//! Which plugins there are, and what their `config` may hold.
+//! The plugins there are, and what their `config` may contain.
 
 use serde_json::{Map, Value, json};
 

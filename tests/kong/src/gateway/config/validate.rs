@@ -1,4 +1,4 @@
-//! From a declarative configuration to complete entities, or to the reasons why Kong refuses it.
+//! From a declarative configuration to complete entities, or to the reasons for which Kong rejects it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Kong's own answers, in its words and its layout (`kong/error_handlers.lua`, `kong/pdk/response.lua`).
+//! Kong's own error responses, in its wording and layout (`kong/error_handlers.lua`, `kong/pdk/response.lua`).
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, SERVER};

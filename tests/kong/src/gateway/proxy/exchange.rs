@@ -1,4 +1,4 @@
-//! One request and its answer, from the first byte to the last; counted when it is over, however it ends.
+//! One request and its response, from the first byte to the last; counted when it is over, however it ends.
 
 use std::pin::Pin;
 use std::sync::Arc;

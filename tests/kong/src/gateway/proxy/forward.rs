@@ -1,4 +1,4 @@
-//! Tries: one target after the other, until one answers or none is left.
+//! Tries: one target after the other, until one responds or none is left.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The headers that Kong adds, and those that end at it.
+//! The headers that Kong adds, and those that it does not forward.
 
 use http::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,

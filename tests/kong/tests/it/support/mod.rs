@@ -1,4 +1,4 @@
-//! Tiny upstreams, a client that sends exactly the bytes it is told to, and an exposition taken apart.
+//! Tiny upstreams, a client that sends exactly the bytes it is given, and a parsed exposition.
 
 #![allow(
     clippy::unwrap_used,

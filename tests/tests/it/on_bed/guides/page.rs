@@ -1,4 +1,4 @@
-//! A page, and the blocks in it.
+//! A page of the guides, and the code blocks in it.
 
 use std::path::{Path, PathBuf};
 

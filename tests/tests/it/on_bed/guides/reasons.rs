@@ -1,4 +1,4 @@
-//! The reasons that the operator gives, as its sources have them, and those that the page explains.
+//! The reasons that the operator reports, found in its sources, and those that the page explains.
 
 use super::page::root;
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! Commands and manifests of the guides, page by page and in their order, against a real API server without a node.
+//! Runs the commands and manifests of the guides, page by page and in order, against a real API server without a
+//! node.
 
 use super::page::{Page, Way, pages, root};
 use std::path::PathBuf;
