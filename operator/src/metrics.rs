@@ -97,7 +97,7 @@ impl Default for Metrics {
         let r = &mut registry;
         r.register(
             "push_streams",
-            "Label streams open now",
+            "Label streams that are open",
             push.streams.clone(),
         );
         r.register(
@@ -112,7 +112,7 @@ impl Default for Metrics {
         );
         r.register(
             "push_token_reviews",
-            "TokenReviews asked of the API server",
+            "TokenReview requests to the API server",
             push.reviews.clone(),
         );
         r.register(
@@ -142,7 +142,7 @@ impl Default for Metrics {
         );
         r.register(
             "reconcile_passes",
-            "Passes over the world",
+            "Reconcile passes",
             reconcile.passes.clone(),
         );
         r.register(
@@ -157,22 +157,22 @@ impl Default for Metrics {
         );
         r.register(
             "reconcile_refused",
-            "What is refused now, by reason",
+            "Current refusals and problems, by reason",
             reconcile.refused.clone(),
         );
         r.register(
             "reconcile_pods_without_sidecar",
-            "Pods of marked DataPlanes that run without a sidecar",
+            "Pods of DataPlanes labelled for injection that run without a sidecar",
             reconcile.missed_pods.clone(),
         );
         r.register(
             "collect_failures",
-            "Pods whose samples could not be had, by reason",
+            "Pods whose samples could not be collected, by reason",
             collect.failed.clone(),
         );
         r.register(
             "collect_lines_left_out",
-            "Lines of pods' expositions left out, by reason",
+            "Lines of pods' expositions that were left out, by reason",
             collect.left_out.clone(),
         );
         Self {

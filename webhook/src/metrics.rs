@@ -41,13 +41,13 @@ impl Metrics {
         let reviews = Family::default();
         registry.register(
             "reviews",
-            "Reviews answered, by kind of object and by what became of it",
+            "Reviews answered, by kind of object and verdict",
             reviews.clone(),
         );
         let errors = Family::default();
         registry.register(
             "errors",
-            "Requests that were no review, by HTTP status",
+            "Requests that were not reviews, by HTTP status",
             errors.clone(),
         );
         let duration = Histogram::new([0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 3.0]);
