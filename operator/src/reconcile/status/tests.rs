@@ -164,7 +164,7 @@ fn pods_without_a_sidecar_show() {
     let (first, status) = said(objects.clone(), &missed(&["pod"]));
     assert!(conditions(&status).contains(&"Programmed False SidecarMissing".to_owned()));
     let detail = first[0].detail.as_deref();
-    assert_eq!(detail, Some("now 1: pod"), "which, for the Event");
+    assert_eq!(detail, Some("at present 1: pod"), "which, for the Event");
     let (_, later) = said(objects, &missed(&["another", "one"]));
     assert_eq!(later, status, "pods that come and go are no news");
 }
