@@ -283,7 +283,7 @@ fn a_fellow_that_is_refused_refuses() {
     ];
     let (outcomes, plan) = plan(&own);
     has(&outcomes[0], "which is itself not annotated");
-    has(&outcomes[1], "it names the prometheus plugin mine already");
+    has(&outcomes[1], "it already names the prometheus plugin mine");
     assert!(plan.plugins.is_empty());
 }
 
@@ -400,7 +400,7 @@ fn a_global_plugin_is_merged_or_respected() {
         let (outcomes, _) = plan(&[plain("a"), global(unreadable)]);
         has(
             &outcomes[0],
-            "the global KongClusterPlugin all has settings in a Secret",
+            "the global KongClusterPlugin all takes settings from a Secret",
         );
     }
 }
