@@ -1,18 +1,26 @@
-//! Gateway API: Gateways and routes.
+//! Gateway API: Gateways, routes and grants.
 //!
 //! All kinds of route share their specification here: what differs between them (matches, filters) is not read.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{kind::kind, lenient::or_default};
 
 kind! {
     /// A Gateway.
     Gateway = namespaced "gateway.networking.k8s.io" / ["v1", "v1beta1"] "Gateway" "gateways" {
-        /// Its class.
+        /// Its class and listeners.
         #[serde(default)]
         spec: GatewaySpec,
+    }
+}
+
+kind! {
+    /// A ReferenceGrant: which references from other namespaces into its own are permitted.
+    ReferenceGrant = namespaced "gateway.networking.k8s.io" / ["v1", "v1beta1"] "ReferenceGrant" "referencegrants" {
+        /// From where, and to what.
+        #[serde(default)]
+        spec: ReferenceGrantSpec,
     }
 }
 
@@ -70,13 +78,67 @@ kind! {
     }
 }
 
-/// The class of a Gateway.
+/// What is read of a Gateway's specification.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewaySpec {
     /// The name of its GatewayClass.
     #[serde(default)]
     pub gateway_class_name: String,
+    /// Its listeners.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub listeners: Vec<Listener>,
+}
+
+/// One listener of a Gateway.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Listener {
+    /// The host name that it accepts; absent or empty means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+}
+
+/// What is read of a ReferenceGrant: each of `from` may refer to each of `to`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct ReferenceGrantSpec {
+    /// Who may refer.
+    #[serde(default, deserialize_with = "or_default")]
+    pub from: Vec<ReferenceGrantFrom>,
+    /// To what.
+    #[serde(default, deserialize_with = "or_default")]
+    pub to: Vec<ReferenceGrantTo>,
+}
+
+/// Objects of one kind in one namespace.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct ReferenceGrantFrom {
+    /// API group.
+    #[serde(default)]
+    pub group: String,
+    /// Kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Namespace.
+    #[serde(default)]
+    pub namespace: String,
+}
+
+/// Objects of one kind in the grant's namespace.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct ReferenceGrantTo {
+    /// API group; empty for the core group.
+    #[serde(default)]
+    pub group: String,
+    /// Kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Name; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// Who implements a class, and with which parameters.
@@ -177,9 +239,6 @@ pub struct BackendRef {
     /// Share of the traffic. The API server writes 1 where a person wrote nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<i32>,
-    /// Filters of this backend: not understood, but two rules that differ in them are two Kong services.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filters: Option<Value>,
 }
 
 /// Timeouts of a rule, in Gateway API's duration format (`500ms`, `1m30s`).

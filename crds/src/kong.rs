@@ -42,6 +42,15 @@ kind! {
 }
 
 kind! {
+    /// A KongUpstreamPolicy: how Services that name it in `konghq.com/upstream-policy` are balanced.
+    KongUpstreamPolicy = namespaced "configuration.konghq.com" / ["v1beta1"] "KongUpstreamPolicy" "kongupstreampolicies" {
+        /// How.
+        #[serde(default, deserialize_with = "or_default")]
+        spec: UpstreamPolicySpec,
+    }
+}
+
+kind! {
     /// A KongServiceFacade: a backend of Ingresses that stands for a Service.
     KongServiceFacade = namespaced "incubator.ingress-controller.konghq.com" / ["v1alpha1"]
         "KongServiceFacade" "kongservicefacades" {
@@ -72,6 +81,14 @@ kind! {
 /// Where settings of a plugin come from, when not from the object itself. What is in it is not read.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct ConfigFrom {}
+
+/// What is read of a KongUpstreamPolicy.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct UpstreamPolicySpec {
+    /// Kong's balancing algorithm; absent means `round-robin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+}
 
 /// The Service behind a facade.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -25,8 +25,8 @@ pub use self::{
     core::{Container, ContainerPort, Pod, PodIp, PodSpec, PodStatus, Service},
     gateway_api::{
         BackendRef, Gateway, GatewayClass, GatewayClassSpec, GatewaySpec, GrpcRoute, HttpRoute,
-        ParametersRef, ParentRef, RouteRule, RouteSpec, RouteTimeouts, TcpRoute, TlsRoute,
-        UdpRoute,
+        Listener, ParametersRef, ParentRef, ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec,
+        ReferenceGrantTo, RouteRule, RouteSpec, RouteTimeouts, TcpRoute, TlsRoute, UdpRoute,
     },
     ingress::{
         BackendPort, HttpPath, HttpPaths, Ingress, IngressBackend, IngressRule, IngressSpec,
@@ -35,7 +35,7 @@ pub use self::{
     kind::Kind,
     kong::{
         ConfigFrom, FacadeBackend, FacadeSpec, KongClusterPlugin, KongPlugin, KongServiceFacade,
-        L4Backend, L4Rule, L4Spec, TcpIngress, UdpIngress,
+        KongUpstreamPolicy, L4Backend, L4Rule, L4Spec, TcpIngress, UdpIngress, UpstreamPolicySpec,
     },
     kong_operator::{
         ControlPlane, ControlPlaneSpec, ControlPlaneStatus, DataPlane, DataPlaneRef,

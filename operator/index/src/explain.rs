@@ -23,6 +23,8 @@ pub struct NameExplanation {
     pub claims: Vec<Reading>,
     /// What it stands for, for each DataPlane that sees a claim of it.
     pub dataplanes: BTreeMap<Key, Verdict>,
+    /// What it stands for in the `upstream` label, where that is not the same.
+    pub upstreams: BTreeMap<Key, Verdict>,
     /// Names that are much like it, where nobody claims it.
     pub similar: Vec<String>,
 }
@@ -82,21 +84,27 @@ impl Index {
             name: name.to_owned(),
             claims: readings(&claims),
             dataplanes: BTreeMap::new(),
+            upstreams: BTreeMap::new(),
             similar: Vec::new(),
         };
         for dataplane in self.dataplanes() {
-            let verdict = self.view(&dataplane.key).and_then(|view| {
-                let service = self.names.meaning(name, Roles::SERVICE, view);
-                let upstream = self.names.meaning(name, Roles::UPSTREAM, view);
-                Verdict::of(if service == Meaning::Unknown {
-                    &upstream
-                } else {
-                    &service
-                })
-            });
-            explanation
-                .dataplanes
-                .extend(verdict.map(|verdict| (dataplane.key.clone(), verdict)));
+            let Some(view) = self.view(&dataplane.key) else {
+                continue;
+            };
+            let [service, upstream] = [Roles::SERVICE, Roles::UPSTREAM]
+                .map(|role| Verdict::of(&self.names.meaning(name, role, view)));
+            if service.is_some() && upstream.is_some() && service != upstream {
+                explanation.upstreams.extend(
+                    upstream
+                        .clone()
+                        .map(|verdict| (dataplane.key.clone(), verdict)),
+                );
+            }
+            explanation.dataplanes.extend(
+                service
+                    .or(upstream)
+                    .map(|verdict| (dataplane.key.clone(), verdict)),
+            );
         }
         if explanation.claims.is_empty() {
             near.sort_unstable_by(|one, other| (other.0, one.1).cmp(&(one.0, other.1)));
@@ -152,7 +160,7 @@ impl Index {
         };
         ServiceExplanation {
             service: service.clone(),
-            exists: self.services.contains_key(service),
+            exists: self.referents.services.contains_key(service),
             names,
             left_out: left_out
                 .into_iter()
@@ -185,6 +193,9 @@ impl fmt::Display for Verdict {
             Self::Unmapped(Target::Several) => {
                 f.write_str("left out: its traffic is split over several Services")
             }
+            Self::Unmapped(Target::Drained) => f.write_str(
+                "left out: a Service of weight 0 keeps its addresses behind the name, where Kong may use them",
+            ),
             Self::Unmapped(target) => write!(f, "left out: it reaches {target}"),
             Self::Ambiguous => f.write_str("left out: it could stand for two Services"),
         }
@@ -209,6 +220,9 @@ impl fmt::Display for NameExplanation {
         }
         for (dataplane, verdict) in &self.dataplanes {
             writeln!(f, "  in the table of DataPlane {dataplane}: {verdict}")?;
+            if let Some(verdict) = self.upstreams.get(dataplane) {
+                writeln!(f, "    as the name of an upstream: {verdict}")?;
+            }
         }
         Ok(())
     }

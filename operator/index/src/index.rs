@@ -1,12 +1,13 @@
 //! The index: objects in, what follows from them out.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 use tagalong_wire as wire;
 
 use crate::{
     changes::Changes,
+    dependents::Dependents,
     fellows::Fellows,
     key::{Interner, Key, Name},
     names::NameIndex,
@@ -16,6 +17,7 @@ use crate::{
     records::{
         Configuration, ControlPlane, DataPlaneObject, Extension, Records, Service, Workload,
     },
+    referents::{Grant, Listeners, Policy, Referent, Referents},
     selector::Selector,
     settings::Settings,
     tables::{Before, Tables},
@@ -35,7 +37,8 @@ pub struct Index {
     pub(crate) fellows: Fellows,
     pub(crate) records: Records,
     pub(crate) topology: Topology,
-    pub(crate) services: HashMap<Key, Service>,
+    pub(crate) referents: Referents,
+    dependents: Dependents,
     pub(crate) plugins: Plugins,
     pods: Pods,
     tables: Tables,
@@ -63,7 +66,8 @@ impl Index {
             fellows: Fellows::default(),
             records: Records::default(),
             topology: Topology::default(),
-            services: HashMap::new(),
+            referents: Referents::default(),
+            dependents: Dependents::default(),
             plugins: Plugins::default(),
             pods: Pods::default(),
             tables: Tables::default(),
@@ -234,9 +238,7 @@ impl Index {
             }
             Object::Service(service) => {
                 let new = Service::of(service, names);
-                if self.services.insert(key.clone(), new.clone()) != Some(new) {
-                    self.touch(&[key], work);
-                }
+                self.service(&key, Some(new), work);
             }
             Object::Plugin(plugin) => {
                 let new = Plugin::of(plugin);
@@ -251,6 +253,14 @@ impl Index {
                     self.touch_all(work);
                 }
             }
+            Object::Gateway(gateway) => {
+                self.gateway(&key, Some(Listeners::of(gateway)), work);
+            }
+            Object::Grant(grant) => {
+                let new = Grant::of(grant, names);
+                self.grant(&key, Some(new), work);
+            }
+            Object::UpstreamPolicy(policy) => self.policy(&key, Some(Policy::of(policy)), work),
             Object::Ingress(_)
             | Object::Facade(_)
             | Object::HttpRoute(_)
@@ -287,11 +297,10 @@ impl Index {
             ObjectKind::Pod => self
                 .pods
                 .replace(key, None, &self.records, &mut work.changes),
-            ObjectKind::Service => {
-                if self.services.remove(key).is_some() {
-                    self.touch(std::slice::from_ref(key), work);
-                }
-            }
+            ObjectKind::Service => self.service(key, None, work),
+            ObjectKind::Gateway => self.gateway(key, None, work),
+            ObjectKind::Grant => self.grant(key, None, work),
+            ObjectKind::UpstreamPolicy => self.policy(key, None, work),
             ObjectKind::Plugin => {
                 if let Some(old) = self.plugins.namespaced.remove(key) {
                     self.touch_plugin(key, &[Some(old), None], work);
@@ -310,15 +319,14 @@ impl Index {
             | ObjectKind::TlsRoute
             | ObjectKind::UdpRoute
             | ObjectKind::TcpIngress
-            | ObjectKind::UdpIngress => self.replace_source(
-                &Source {
+            | ObjectKind::UdpIngress => {
+                let source = Source {
                     kind,
                     key: key.clone(),
-                },
-                None,
-                Vec::new(),
-                work,
-            ),
+                };
+                self.dependents.replace(&source, None);
+                self.replace_source(&source, None, Vec::new(), work);
+            }
         }
     }
 
@@ -334,12 +342,9 @@ impl Index {
             kind: object.kind(),
             key,
         };
-        self.replace_source(
-            &source,
-            Some((audience, translation.claims)),
-            translation.fellows,
-            work,
-        );
+        let claims = translation.draft.claims(&source, &self.referents);
+        self.dependents.replace(&source, Some(translation.draft));
+        self.replace_source(&source, Some((audience, claims)), translation.fellows, work);
     }
 
     fn replace_source(
@@ -361,6 +366,43 @@ impl Index {
             .collect();
         self.touch(&touched, work);
         self.fellows.replace(source, fellows);
+    }
+
+    fn service(&mut self, key: &Key, new: Option<Service>, work: &mut Work) {
+        if self.referents.put_service(key, new) {
+            self.touch(std::slice::from_ref(key), work);
+            self.reconsider(&Referent::Service(key.clone()), work);
+        }
+    }
+
+    fn gateway(&mut self, key: &Key, new: Option<Listeners>, work: &mut Work) {
+        if self.referents.put_gateway(key, new) {
+            self.reconsider(&Referent::Gateway(key.clone()), work);
+        }
+    }
+
+    fn grant(&mut self, key: &Key, new: Option<Grant>, work: &mut Work) {
+        if self.referents.put_grant(key, new) {
+            let namespace = Name::clone(&key.namespace);
+            self.reconsider(&Referent::Grants(namespace), work);
+        }
+    }
+
+    fn policy(&mut self, key: &Key, new: Option<Policy>, work: &mut Work) {
+        for service in self.referents.put_policy(key, new) {
+            self.reconsider(&Referent::Service(service), work);
+        }
+    }
+
+    /// The names of routes that refer to it may reach something else now.
+    fn reconsider(&mut self, referent: &Referent, work: &mut Work) {
+        let views = &self.topology.views;
+        for (source, draft) in self.dependents.of(referent) {
+            let claims = draft.claims(source, &self.referents);
+            self.names.reach(source, claims, |names, touched| {
+                work.before.note(names, touched, views);
+            });
+        }
     }
 
     fn workload(&mut self, kind: ObjectKind, key: Key, new: Option<Workload>, work: &mut Work) {
@@ -485,7 +527,19 @@ impl Index {
                 workloads.map(|source| source.key.clone()).collect()
             }
             ObjectKind::Pod => self.pods.keys().cloned().collect(),
-            ObjectKind::Service => self.services.keys().cloned().collect(),
+            ObjectKind::Service => self.referents.services.keys().cloned().collect(),
+            ObjectKind::Gateway => self.referents.gateways.keys().cloned().collect(),
+            ObjectKind::UpstreamPolicy => self.referents.policies.keys().cloned().collect(),
+            ObjectKind::Grant => {
+                let namespaces = self.referents.grants.iter();
+                let keys = namespaces.flat_map(|(namespace, grants)| {
+                    grants.keys().map(|name| Key {
+                        namespace: Name::clone(namespace),
+                        name: Name::clone(name),
+                    })
+                });
+                keys.collect()
+            }
             ObjectKind::Plugin => self.plugins.namespaced.keys().cloned().collect(),
             ObjectKind::ClusterPlugin => self
                 .plugins

@@ -40,6 +40,7 @@
 
 pub mod annotation;
 mod changes;
+mod dependents;
 mod explain;
 mod fellows;
 mod index;
@@ -51,6 +52,7 @@ mod plan;
 mod plugins;
 mod pods;
 mod records;
+mod referents;
 mod report;
 mod selector;
 mod settings;

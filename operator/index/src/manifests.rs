@@ -80,8 +80,9 @@ impl Manifests {
         let (version, kind) = (text("apiVersion"), text("kind"));
         let group = version.split_once('/').map_or("", |(group, _)| group);
         if group == crds::Gateway::GROUP && kind == crds::Gateway::KIND {
-            let gateway = self.object(document);
-            self.gateways.extend(gateway);
+            let gateway = self.object::<crds::Gateway>(document);
+            self.gateways.extend(gateway.clone());
+            self.objects.extend(gateway.map(Object::from));
             return;
         }
         if group == crds::GatewayClass::GROUP && kind == crds::GatewayClass::KIND {

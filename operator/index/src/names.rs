@@ -11,9 +11,12 @@ use std::{
 use crate::{
     key::{Key, Name},
     object::Source,
-    translate::{Claim, Roles, Target},
+    translate::{Claim, Nothing, Roles, Target},
     view::{Audience, View},
 };
+
+/// What a name reaches whose Service is in a namespace that nobody watches.
+static UNWATCHED: Target = Target::Nothing(Nothing::NotWatched);
 
 #[derive(Debug, Default)]
 pub(crate) struct NameIndex {
@@ -64,7 +67,31 @@ impl NameIndex {
         before: impl FnOnce(&Self, &[Name]),
     ) {
         let audience = new.as_ref().map(|(audience, _)| self.audience(audience));
-        let mut claims = new.map(|(_, claims)| claims).unwrap_or_default();
+        let claims = new.map(|(_, claims)| claims).unwrap_or_default();
+        self.put(source, audience, claims, before);
+    }
+
+    /// As [`replace`](Self::replace), for an object whose audience is as it was.
+    pub(crate) fn reach(
+        &mut self,
+        source: &Source,
+        claims: Vec<Claim>,
+        before: impl FnOnce(&Self, &[Name]),
+    ) {
+        let old = self.sources.get(source);
+        let Some(audience) = old.map(|old| Arc::clone(&old.audience)) else {
+            return;
+        };
+        self.put(source, Some(audience), claims, before);
+    }
+
+    fn put(
+        &mut self,
+        source: &Source,
+        audience: Option<Arc<Audience>>,
+        mut claims: Vec<Claim>,
+        before: impl FnOnce(&Self, &[Name]),
+    ) {
         for claim in &mut claims {
             if let Some((name, _)) = self.names.get_key_value(&claim.name) {
                 claim.name = Name::clone(name);
@@ -129,7 +156,11 @@ impl NameIndex {
             if !group.roles.has(role) || !view.sees(&group.audience) {
                 continue;
             }
-            meaning = match (&meaning, &group.target) {
+            let target = match &group.target {
+                Target::Service(key) if !view.watches(key) => &UNWATCHED,
+                target => target,
+            };
+            meaning = match (&meaning, target) {
                 (Meaning::Ambiguous, _) => return Meaning::Ambiguous,
                 // Where one reading sends no traffic to any Service, the other one's Service cannot be wrong.
                 (
@@ -138,16 +169,20 @@ impl NameIndex {
                 ) => Meaning::Service(key),
                 (Meaning::Unknown, target) => Meaning::Unmapped(target),
                 (Meaning::Unmapped(one @ Target::Nothing(_)), Target::Nothing(_)) => {
-                    Meaning::Unmapped((*one).min(&group.target))
+                    Meaning::Unmapped((*one).min(target))
                 }
                 (Meaning::Service(_), Target::Nothing(_)) => continue,
                 (Meaning::Service(one), Target::Service(other)) if *one == other => continue,
-                (Meaning::Unmapped(Target::Nothing(_)), Target::Several) => {
-                    Meaning::Unmapped(&group.target)
+                (Meaning::Unmapped(Target::Nothing(_)), Target::Several | Target::Drained) => {
+                    Meaning::Unmapped(target)
                 }
-                (Meaning::Unmapped(Target::Several), Target::Nothing(_) | Target::Several) => {
+                (Meaning::Unmapped(Target::Several | Target::Drained), Target::Nothing(_)) => {
                     continue;
                 }
+                (
+                    Meaning::Unmapped(one @ (Target::Several | Target::Drained)),
+                    Target::Several | Target::Drained,
+                ) => Meaning::Unmapped((*one).min(target)),
                 (Meaning::Service(_), _) | (Meaning::Unmapped(_), _) => Meaning::Ambiguous,
             };
         }

@@ -38,6 +38,9 @@ macro_rules! for_each_kind {
             UdpRoute(UdpRoute) read,
             TcpIngress(TcpIngress) read,
             UdpIngress(UdpIngress) read,
+            Gateway(Gateway) read,
+            Grant(ReferenceGrant) read,
+            UpstreamPolicy(KongUpstreamPolicy) read,
         }
     };
 }

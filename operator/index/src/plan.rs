@@ -246,7 +246,7 @@ impl Index {
         if let Some(first) = first.filter(|first| *first != extension) {
             return Outcome::Refused(Refusal::OtherExtension(first.clone()));
         }
-        let Some(record) = self.services.get(service) else {
+        let Some(record) = self.referents.services.get(service) else {
             return Outcome::Missing;
         };
         if let Some(refusal) = refused {
@@ -305,7 +305,7 @@ impl Index {
     // Whether two Services would have the same `konghq.com/…` annotations.
     fn alike(&self, one: &Key, plugin: &str, other: &Key, other_plugin: &str) -> bool {
         let after = |service: &Key, plugin: &str| {
-            let mut annotations = self.services.get(service)?.annotations.clone();
+            let mut annotations = self.referents.services.get(service)?.annotations.clone();
             let value = annotations.remove(annotation::PLUGINS);
             let without = annotation::without(value.as_deref(), plugin);
             Some((annotations, annotation::with(without.as_deref(), plugin)))

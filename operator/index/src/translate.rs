@@ -3,6 +3,9 @@
 //! The names depend on the controller's version and settings, which are not known for sure. So each object *claims* every
 //! name that any of KIC 2.12 to 3.5 and Kong Operator 2.x would use for it. Claims that no controller at hand uses are never
 //! looked up; where two readings of one name disagree, the name is in no table.
+//!
+//! It is done in two steps, since a name is the object's alone, but where its traffic can go is not: [`translate`] makes a
+//! [`Draft`], and [`Draft::claims`] says what its names reach as Services, grants, policies and Gateways are now.
 
 mod backend;
 mod duration;
@@ -10,24 +13,49 @@ mod http;
 mod ingress;
 mod other;
 
-use std::fmt;
+pub(crate) use self::backend::{Destination, Reach};
+
+use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
 use crate::{
     key::{Interner, Key, Name},
-    object::Object,
+    object::{Object, Source},
+    referents::{Referent, Referents},
 };
 
-/// What an object says about Kong's names.
+/// What an object says about Kong's names, whatever else there is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Draft {
+    /// The names.
+    names: Vec<DraftName>,
+    /// Where their traffic can go, as it is written.
+    destinations: Vec<Destination>,
+    /// The Gateways whose listeners' host names are in further names.
+    listeners: Vec<Key>,
+}
+
+/// What an object says, with what is no matter of names.
 #[derive(Debug, Default)]
 pub(crate) struct Translation {
     /// The Gateways that the object asks to be attached to; none where that is not how it reaches a Kong.
     pub(crate) parents: Option<Vec<Key>>,
     /// The names.
-    pub(crate) claims: Vec<Claim>,
+    pub(crate) draft: Draft,
     /// Of each rule with several Services, those Services, sorted.
     pub(crate) fellows: Vec<Vec<Key>>,
+}
+
+/// One name of a draft.
+#[derive(Debug, PartialEq, Eq)]
+struct DraftName {
+    name: Name,
+    roles: Roles,
+    form: Form,
+    rule: u16,
+    /// Its place in [`Draft::destinations`].
+    destination: usize,
 }
 
 /// One name, and what its traffic can reach.
@@ -49,8 +77,10 @@ pub enum Target {
     Service(Key),
     /// No Service.
     Nothing(Nothing),
-    /// More than one Service, or something that is no Service beside one.
+    /// More than one Service.
     Several,
+    /// One Service, and another one's addresses with weight 0, which Kong may use, and whose health it tells.
+    Drained,
 }
 
 /// Why traffic reaches no Service.
@@ -61,6 +91,12 @@ pub enum Nothing {
     NoBackend,
     /// The rule's backends are no Services.
     NotAService,
+    /// The rule's Services are in other namespaces, and no ReferenceGrant there permits it.
+    NotGranted,
+    /// None of the rule's Services exists.
+    NoSuchService,
+    /// The Service is in a namespace that the DataPlane's ControlPlane does not watch.
+    NotWatched,
     /// All weights are 0.
     NoWeight,
     /// The backend's name could not be a Service's.
@@ -101,7 +137,7 @@ pub enum Form {
     L4Ingress,
 }
 
-/// The names that an object claims; none if the object is of a kind that names no Kong service.
+/// What an object says about names; none if the object is of a kind that names no Kong service.
 pub(crate) fn translate(object: &Object, names: &mut Interner) -> Option<Translation> {
     let mut translation = match object {
         Object::HttpRoute(route) => http::route(&route.metadata, &route.spec, names),
@@ -131,7 +167,10 @@ pub(crate) fn translate(object: &Object, names: &mut Interner) -> Option<Transla
         | Object::Pod(_)
         | Object::Service(_)
         | Object::Plugin(_)
-        | Object::ClusterPlugin(_) => return None,
+        | Object::ClusterPlugin(_)
+        | Object::Gateway(_)
+        | Object::Grant(_)
+        | Object::UpstreamPolicy(_) => return None,
     };
     translation.settle();
     Some(translation)
@@ -140,25 +179,116 @@ pub(crate) fn translate(object: &Object, names: &mut Interner) -> Option<Transla
 // === impl Translation ===
 
 impl Translation {
-    fn claim(&mut self, name: &str, target: &Target, roles: Roles, form: Form, rule: usize) {
-        let claim = Claim {
+    /// Names with a destination of their own.
+    fn claim(&mut self, name: &str, target: Target, roles: Roles, form: Form, rule: usize) {
+        let destination = self.destination(Destination::Fixed(target));
+        self.name(name, destination, roles, form, rule);
+    }
+
+    fn destination(&mut self, destination: Destination) -> usize {
+        self.draft.destinations.push(destination);
+        self.draft.destinations.len() - 1
+    }
+
+    fn name(&mut self, name: &str, destination: usize, roles: Roles, form: Form, rule: usize) {
+        self.draft.names.push(DraftName {
             name: Name::from(name),
-            target: target.clone(),
             roles,
             form,
             rule: u16::try_from(rule).unwrap_or(u16::MAX),
-        };
-        self.claims.push(claim);
+            destination,
+        });
     }
 
-    /// Brings claims and fellows into an order that depends on nothing but themselves, each once.
+    /// Brings everything into an order that depends on nothing but itself, each once.
     fn settle(&mut self) {
-        self.claims.sort_unstable();
-        self.claims.dedup_by(|one, other| {
-            (&one.name, &one.target, one.roles) == (&other.name, &other.target, other.roles)
-        });
         self.fellows.sort_unstable();
         self.fellows.dedup();
+        self.draft.names.shrink_to_fit();
+        self.draft.destinations.shrink_to_fit();
+    }
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// What its names depend on beside the object; nothing for most.
+    pub(crate) fn referents(&self, source: &Source) -> BTreeSet<Referent> {
+        let namespace = &source.key.namespace;
+        let gateways = self.listeners.iter().cloned().map(Referent::Gateway);
+        let destinations = self.destinations.iter();
+        destinations
+            .flat_map(|destination| destination.referents(namespace))
+            .chain(gateways)
+            .collect()
+    }
+
+    /// What its names reach as things are: in order, each once.
+    pub(crate) fn claims(&self, source: &Source, referents: &Referents) -> Vec<Claim> {
+        let (kind, namespace) = (source.kind.name(), &source.key.namespace);
+        let reaches: Vec<Reach> = self
+            .destinations
+            .iter()
+            .map(|destination| destination.reach(kind, namespace, referents))
+            .collect();
+        let mut claims = Vec::with_capacity(self.names.len());
+        let mut add = |name: Name, roles: Roles, form, rule, destination: usize| {
+            let Some(Reach { traffic, addresses }) = reaches.get(destination) else {
+                return;
+            };
+            let mut claim = |roles, target: &Target| {
+                claims.push(Claim {
+                    name: Name::clone(&name),
+                    target: target.clone(),
+                    roles,
+                    form,
+                    rule,
+                });
+            };
+            if traffic == addresses {
+                return claim(roles, traffic);
+            }
+            if roles.has(Roles::SERVICE) {
+                claim(Roles::SERVICE, traffic);
+            }
+            if roles.has(Roles::UPSTREAM) {
+                claim(Roles::UPSTREAM, addresses);
+            }
+        };
+        for name in &self.names {
+            let text = Name::clone(&name.name);
+            add(text, name.roles, name.form, name.rule, name.destination);
+        }
+        for (host, name) in self.inherited(referents) {
+            let text = other::with_host(source, host, name.rule);
+            add(
+                Name::from(text),
+                Roles::BOTH,
+                Form::RouteHost,
+                name.rule,
+                name.destination,
+            );
+        }
+        claims.sort_unstable();
+        claims.dedup_by(|one, other| {
+            (&one.name, &one.target, one.roles) == (&other.name, &other.target, other.roles)
+        });
+        claims
+    }
+
+    /// The host names that the object inherits from listeners, with each of its rules.
+    fn inherited<'a>(
+        &'a self,
+        referents: &'a Referents,
+    ) -> impl Iterator<Item = (&'a Name, &'a DraftName)> {
+        let gateways = self.listeners.iter();
+        let hosts = gateways
+            .filter_map(|gateway| referents.gateways.get(gateway))
+            .flat_map(|gateway| &gateway.hosts);
+        hosts.flat_map(|host| {
+            let rules = self.names.iter().filter(|name| name.form == Form::Route);
+            rules.map(move |rule| (host, rule))
+        })
     }
 }
 
@@ -182,6 +312,11 @@ impl fmt::Display for Nothing {
         f.write_str(match self {
             Self::NoBackend => "the rule names no backend",
             Self::NotAService => "the rule's backends are no Services",
+            Self::NotGranted => {
+                "no ReferenceGrant in the Service's namespace permits the rule's reference"
+            }
+            Self::NoSuchService => "none of the rule's Services exists",
+            Self::NotWatched => "its namespace is not among those that the ControlPlane watches",
             Self::NoWeight => "all weights are 0",
             Self::NoName => "the backend's name could not be a Service's",
         })
@@ -194,6 +329,9 @@ impl fmt::Display for Target {
             Self::Service(key) => write!(f, "Service {key}"),
             Self::Nothing(why) => write!(f, "no Service: {why}"),
             Self::Several => f.write_str("several Services"),
+            Self::Drained => {
+                f.write_str("a Service, and addresses of another one that has weight 0")
+            }
         }
     }
 }

@@ -22,6 +22,13 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Whether its ControlPlane can know of the Service.
+    pub(crate) fn watches(&self, service: &Key) -> bool {
+        self.namespaces
+            .as_ref()
+            .is_none_or(|namespaces| namespaces.contains(&service.namespace))
+    }
+
     pub(crate) fn sees(&self, audience: &Audience) -> bool {
         let namespace = self
             .namespaces

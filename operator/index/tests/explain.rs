@@ -77,7 +77,7 @@ fn a_name_that_splits_its_traffic() {
 
 #[test]
 fn a_name_that_nobody_gives() {
-    let text = index().explain_name("httproute.default.echo.1").to_string();
+    let text = index().explain_name("httproute.default.echo.3").to_string();
     assert!(text.contains("no object gives Kong this name"), "{text}");
     assert!(text.contains("similar: httproute.default.echo.0"), "{text}");
     let text = index().explain_name("completely.else").to_string();
@@ -137,8 +137,8 @@ fn a_report_counts_rules_once() {
         ]
     );
     assert_eq!(
-        report.mapped, 4,
-        "by rule, by host and rule twice, and combined"
+        report.mapped, 5,
+        "by rule, by host and rule, twice each, and combined"
     );
     assert!(report.ambiguous.is_empty());
     let json = serde_json::to_value(&report).unwrap();

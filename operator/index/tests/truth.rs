@@ -14,7 +14,7 @@ mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Thing, settled, source};
+use common::{Thing, referent, settled, some_service, source};
 use proptest::prelude::*;
 use serde_json::json;
 use tagalong_index::{Index, Key, ObjectKind, Settings};
@@ -44,12 +44,17 @@ fn seen(things: &[Thing], gateway: Option<&str>, namespaces: Option<&str>) -> Ve
             .any(|parent| parent["name"] == gateway || parent["kind"] == "ListenerSet"),
         _ => true,
     };
-    things
-        .iter()
-        .filter(watched)
-        .filter(attached)
-        .cloned()
-        .collect()
+    let names = |thing: &&Thing| {
+        let kinds = [
+            ObjectKind::Service,
+            ObjectKind::Grant,
+            ObjectKind::UpstreamPolicy,
+            ObjectKind::Gateway,
+        ];
+        !kinds.contains(&thing.kind)
+    };
+    let kept = |thing: &&Thing| !names(thing) || (watched(thing) && attached(thing));
+    things.iter().filter(kept).cloned().collect()
 }
 
 fn table(things: &[Thing], dataplane: &Thing) -> Snapshot {
@@ -61,19 +66,23 @@ fn table(things: &[Thing], dataplane: &Thing) -> Snapshot {
     index.snapshot(&dataplane.key()).expect("a table")
 }
 
-/// For each name, what it reaches in each mode that has it; none where a mode cannot say.
+/// For each name, what it reaches in each mode that has it, and whether leaving it out would be right.
 type Truth = BTreeMap<String, Vec<(BTreeSet<String>, bool)>>;
 
-fn truth(things: &[Thing]) -> (Truth, Truth) {
+fn truth(cluster: oracle::Cluster<'_>) -> (Truth, Truth) {
     let (mut services, mut upstreams) = (Truth::new(), Truth::new());
     for mode in oracle::modes() {
-        for (name, service) in oracle::services(mode, things) {
-            let fact = (service.reaches, service.odd);
+        for (name, service) in oracle::services(mode, cluster) {
+            let oracle::Reaches {
+                traffic,
+                addresses,
+                odd,
+            } = service.reaches;
             upstreams
                 .entry(service.host)
                 .or_default()
-                .push(fact.clone());
-            services.entry(name).or_default().push(fact);
+                .push((addresses, odd));
+            services.entry(name).or_default().push((traffic, odd));
         }
     }
     (services, upstreams)
@@ -112,13 +121,16 @@ proptest! {
 
     #[test]
     fn no_label_is_wrong_and_none_is_missing(
-        things in prop::collection::vec(source(), 1..8),
+        sources in prop::collection::vec(source(), 1..8),
+        services in prop::collection::vec(some_service(), 0..14),
+        referents in prop::collection::vec(referent(), 0..6),
         gateway in prop::option::of(prop::sample::select(vec!["g1", "g2"])),
         namespaces in prop::option::of(prop::sample::select(vec!["a", "b", "a,svc"])),
     ) {
-        let things = settled(&things);
+        let things = settled(&[sources, services, referents].concat());
         let table = table(&things, &dataplane(gateway, namespaces));
-        let (services, upstreams) = truth(&seen(&things, gateway, namespaces));
+        let seen = seen(&things, gateway, namespaces);
+        let (services, upstreams) = truth(oracle::Cluster { things: &seen, watched: namespaces });
         check(&table.services, &services)?;
         check(&table.upstreams, &upstreams)?;
     }
@@ -137,7 +149,7 @@ fn the_usual_timeout_is_none() {
     );
     let names = table(&[route], &dataplane(None, None)).services;
     assert_eq!(names.0["httproute.a.r.0"].to_string(), "a/y");
-    assert!(!names.0.contains_key("httproute.a.r.1"));
+    assert!(names.0.keys().all(|name| !name.contains(".timeout.60000.")));
 }
 
 /// Two objects that give one name to two Services: the name is nobody's, and is reported.
@@ -190,7 +202,9 @@ fn a_name_that_could_stand_for_several_services_is_in_no_table() {
         Thing::new(ObjectKind::HttpRoute, "a", name, json!({"spec": spec}))
     };
     let (one, several) = (route("r", &["x"], &["0"]), route("r.0", &["x", "y"], &[]));
-    for things in [[one.clone(), several.clone()], [several, one]] {
+    let [x, y] = ["x", "y"].map(|name| Thing::new(ObjectKind::Service, "a", name, json!({})));
+    for routes in [[one.clone(), several.clone()], [several, one]] {
+        let things = [&routes[..], &[x.clone(), y.clone()]].concat();
         let names = table(&things, &dataplane(None, None)).services;
         assert!(!names.0.contains_key("httproute.a.r.0.0"), "{things:?}");
         assert_eq!(names.0["httproute.a.r.0"].to_string(), "a/x");

@@ -6,17 +6,15 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest as _, Sha256};
-use tagalong_crds::{BackendRef, RouteRule, RouteSpec};
+use tagalong_crds::{RouteRule, RouteSpec};
 
-use super::{Form, Roles, Translation, backend, duration, other};
+use super::{Destination, Form, Roles, Translation, backend, duration, other};
 use crate::key::Interner;
 
 /// The longest name that is not shortened, in bytes.
 const LONGEST: usize = 511;
 /// What Kong takes for "no timeout", in milliseconds: it has no such value.
 const NO_TIMEOUT: u64 = 2_147_483_646;
-/// What a rule without a timeout waits, in milliseconds.
-const USUAL_TIMEOUT: u64 = 60_000;
 
 pub(super) fn route(metadata: &ObjectMeta, spec: &RouteSpec, names: &mut Interner) -> Translation {
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
@@ -26,61 +24,25 @@ pub(super) fn route(metadata: &ObjectMeta, spec: &RouteSpec, names: &mut Interne
         ..Translation::default()
     };
     for (index, rule) in spec.rules.iter().enumerate() {
-        let target = backend::target(&rule.backend_refs, namespace, names);
+        let destination = out.destination(Destination::of(&rule.backend_refs, namespace, names));
         out.fellows
             .extend(backend::fellows(&rule.backend_refs, namespace, names));
-        // Rules with the same backends (and, lately, the same timeout) share the Kong service of the first of them.
-        if !spec.rules[..index]
-            .iter()
-            .any(|earlier| same_service(earlier, rule))
-        {
-            let name = format!("httproute.{namespace}.{name}.{index}");
-            out.claim(&name, &target, Roles::BOTH, Form::HttpRoute, index);
-        }
+        let mut claim = |name: &str, form| out.name(name, destination, Roles::BOTH, form, index);
+        // Rules with the same backends mostly share the Kong service of the first of them. The others' names are claimed
+        // all the same: KIC 2.12 can be told to make them, and they reach the same.
+        claim(
+            &format!("httproute.{namespace}.{name}.{index}"),
+            Form::HttpRoute,
+        );
         for host in other::hosts(spec) {
             let name = format!("httproute.{namespace}.{name}.{host}.{index}");
-            out.claim(&name, &target, Roles::BOTH, Form::HttpRouteHost, index);
+            claim(&name, Form::HttpRouteHost);
         }
         for (name, form) in combined(rule, namespace) {
-            out.claim(&name, &target, Roles::BOTH, form, index);
+            claim(&name, form);
         }
     }
     out
-}
-
-/// Whether two rules of a route share a Kong service in every version. The controllers compare backends as sorted JSON.
-fn same_service(one: &RouteRule, other: &RouteRule) -> bool {
-    let (one_refs, mut other_refs) = (
-        &one.backend_refs,
-        other.backend_refs.iter().collect::<Vec<_>>(),
-    );
-    one_refs.len() == other_refs.len()
-        && one_refs.iter().all(|backend| {
-            let same = other_refs
-                .iter()
-                .position(|candidate| same_backend(backend, candidate));
-            same.map(|at| other_refs.swap_remove(at)).is_some()
-        })
-        && timeout(one).unwrap_or(USUAL_TIMEOUT) == timeout(other).unwrap_or(USUAL_TIMEOUT)
-}
-
-fn same_backend(one: &BackendRef, other: &BackendRef) -> bool {
-    backend::weight(one) == backend::weight(other)
-        && (
-            &one.group,
-            &one.kind,
-            &one.name,
-            &one.namespace,
-            one.port,
-            &one.filters,
-        ) == (
-            &other.group,
-            &other.kind,
-            &other.name,
-            &other.namespace,
-            other.port,
-            &other.filters,
-        )
 }
 
 /// What a rule waits for its backend, in milliseconds, where it says so.
@@ -114,10 +76,21 @@ fn combined(rule: &RouteRule, namespace: &str) -> Vec<(String, Form)> {
         return vec![(prefix + "_", Form::Combined)];
     };
     let full = prefix.clone() + &backends.join("_");
-    let mut names = vec![(full.clone(), Form::Combined)];
-    if full.len() > LONGEST {
-        // KIC before 3.4.1 did not shorten.
-        let hash: String = Sha256::digest(&full)
+    let mut names = shortened(&full, &prefix, first, Form::Combined);
+    if let Some(timeout) = timeout(rule) {
+        let timed = format!("{full}.timeout.{timeout}");
+        names.extend(shortened(&timed, &prefix, first, Form::CombinedTimeout));
+    }
+    names
+}
+
+/// A name, and what a long one is shortened to. The suffix of a timeout is part of what is measured and hashed (Kong Operator
+/// 2.3, `kongServiceNameByBackendRefsWithSuffix`).
+pub(super) fn shortened(name: &str, prefix: &str, first: &str, form: Form) -> Vec<(String, Form)> {
+    // KIC before 3.4.1 did not shorten.
+    let mut names = vec![(name.to_owned(), form)];
+    if name.len() > LONGEST {
+        let hash: String = Sha256::digest(name)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
@@ -125,13 +98,6 @@ fn combined(rule: &RouteRule, namespace: &str) -> Vec<(String, Form)> {
             format!("{prefix}{first}_combined.{hash}"),
             Form::CombinedHash,
         ));
-    }
-    if let Some(timeout) = timeout(rule) {
-        let timed: Vec<_> = names
-            .iter()
-            .map(|(name, _)| (format!("{name}.timeout.{timeout}"), Form::CombinedTimeout))
-            .collect();
-        names.extend(timed);
     }
     names
 }

@@ -7,7 +7,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tagalong_crds::{BackendPort, Ingress, IngressBackend, KongServiceFacade, L4Spec};
 
-use super::{Form, Roles, Translation, backend};
+use super::{Destination, Form, Roles, Translation, backend};
 use crate::key::Interner;
 
 pub(super) fn ingress(ingress: &Ingress, names: &mut Interner) -> Translation {
@@ -28,11 +28,11 @@ pub(super) fn ingress(ingress: &Ingress, names: &mut Interner) -> Translation {
 pub(super) fn facade(facade: &KongServiceFacade, names: &mut Interner) -> Translation {
     let namespace = facade.metadata.namespace.as_deref().unwrap_or_default();
     let name = facade.metadata.name.as_deref().unwrap_or_default();
-    let target = backend::service(namespace, &facade.spec.backend_ref.name, names);
+    let target = backend::service(&names.key(namespace, &facade.spec.backend_ref.name));
     let mut out = Translation::default();
     out.claim(
         &format!("{namespace}.{name}.svc.facade"),
-        &target,
+        target,
         Roles::BOTH,
         Form::Facade,
         0,
@@ -50,11 +50,13 @@ pub(super) fn l4(
     let mut out = Translation::default();
     for (index, rule) in spec.rules.iter().enumerate() {
         let (service, port) = (&rule.backend.service_name, rule.backend.service_port);
-        let target = backend::service(namespace, service, names);
+        let target = backend::service(&names.key(namespace, service));
+        let destination = out.destination(Destination::Fixed(target));
         let name = format!("{namespace}.{service}.{port}{suffix}");
-        out.claim(&name, &target, Roles::SERVICE, Form::L4Ingress, index);
+        let form = Form::L4Ingress;
+        out.name(&name, destination, Roles::SERVICE, form, index);
         let upstream = format!("{service}.{namespace}.{port}.svc");
-        out.claim(&upstream, &target, Roles::UPSTREAM, Form::L4Ingress, index);
+        out.name(&upstream, destination, Roles::UPSTREAM, form, index);
     }
     out
 }
@@ -71,10 +73,11 @@ fn path_backend(
     let Some(service) = &backend.service else {
         return;
     };
-    let target = backend::service(namespace, &service.name, names);
+    let target = backend::service(&names.key(namespace, &service.name));
+    let destination = out.destination(Destination::Fixed(target));
     let (port, legacy) = ports(&service.port);
     let service = &service.name;
-    let mut claim = |name: String, roles, form| out.claim(&name, &target, roles, form, rule);
+    let mut claim = |name: String, roles, form| out.name(&name, destination, roles, form, rule);
     claim(
         format!("{namespace}.{service}.{port}"),
         Roles::SERVICE,

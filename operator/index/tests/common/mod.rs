@@ -265,12 +265,16 @@ fn other() -> impl Strategy<Value = Thing> {
         Some("e1-metrics-prometheus"),
         Some(""),
     ];
-    let annotated = (namespace(), service(), prop::sample::select(lists)).prop_map(
-        |(namespace, name, list)| {
-            let annotations = list.map_or(
+    let policy = prop::option::weighted(0.3, Just("p"));
+    let annotated = (namespace(), service(), prop::sample::select(lists), policy).prop_map(
+        |(namespace, name, list, policy)| {
+            let mut annotations = list.map_or(
                 json!({}),
                 |list| json!({"konghq.com/plugins": list, "note": "kept"}),
             );
+            if let Some(policy) = policy {
+                annotations["konghq.com/upstream-policy"] = json!(policy);
+            }
             Thing::new(
                 ObjectKind::Service,
                 namespace,
@@ -328,9 +332,69 @@ fn other() -> impl Strategy<Value = Thing> {
     prop_oneof![3 => annotated, 1 => plugin, 1 => cluster, 2 => pod]
 }
 
+/// What decides where references lead, Services apart.
+pub fn referent() -> impl Strategy<Value = Thing> {
+    let kind = prop::sample::select(vec!["HTTPRoute", "GRPCRoute", "TCPRoute"]);
+    let grant = (namespace(), kind, namespace(), prop::option::of(service())).prop_map(
+        |(namespace, kind, from, to)| {
+            let from =
+                json!([{"group": "gateway.networking.k8s.io", "kind": kind, "namespace": from}]);
+            let mut to = json!([{"group": "", "kind": "Service", "name": to}]);
+            if to[0]["name"].is_null() {
+                to = json!([{"group": "", "kind": "Service"}]);
+            }
+            Thing::new(
+                ObjectKind::Grant,
+                namespace,
+                "g",
+                json!({"spec": {"from": from, "to": to}}),
+            )
+        },
+    );
+    let algorithms = vec![
+        None,
+        Some("round-robin"),
+        Some("consistent-hashing"),
+        Some("least-connections"),
+    ];
+    let policy =
+        (namespace(), prop::sample::select(algorithms)).prop_map(|(namespace, algorithm)| {
+            let spec = algorithm.map_or(json!({}), |algorithm| json!({"algorithm": algorithm}));
+            Thing::new(
+                ObjectKind::UpstreamPolicy,
+                namespace,
+                "p",
+                json!({"spec": spec}),
+            )
+        });
+    let hosts = prop::collection::vec(prop::option::of(host()), 0..3);
+    let gateway = (prop::sample::select(vec!["g1", "g2"]), hosts).prop_map(|(name, hosts)| {
+        let listeners: Vec<Value> = hosts
+            .into_iter()
+            .map(|host| host.map_or(json!({}), |host| json!({"hostname": host})))
+            .collect();
+        let spec = json!({"listeners": listeners});
+        Thing::new(ObjectKind::Gateway, "a", name, json!({"spec": spec}))
+    });
+    prop_oneof![2 => grant, 1 => policy, 1 => gateway]
+}
+
+/// A Service, perhaps with a policy.
+pub fn some_service() -> impl Strategy<Value = Thing> {
+    let policy = prop::option::weighted(0.3, Just("p"));
+    (namespace(), service(), policy).prop_map(|(namespace, name, policy)| {
+        let annotations = policy.map_or(
+            json!({}),
+            |policy| json!({"konghq.com/upstream-policy": policy}),
+        );
+        let body = json!({"metadata": {"annotations": annotations}});
+        Thing::new(ObjectKind::Service, namespace, name, body)
+    })
+}
+
 /// Any object that the index knows.
 pub fn thing() -> impl Strategy<Value = Thing> {
-    prop_oneof![4 => source(), 3 => party(), 2 => other()]
+    prop_oneof![4 => source(), 3 => party(), 2 => other(), 2 => referent()]
 }
 
 /// What stays when things come one after the other: the last of each kind and name.

@@ -2,6 +2,11 @@
 //!
 //! It shares no code with the index, and is written from what the controllers do, not from what the index does: it builds all
 //! Kong services with their routes' backends, as a controller would, and says for each one where its traffic can go.
+//!
+//! It is a second reading of the same sources, so a belief that was wrong in both would not be seen here (once it was so: that
+//! weight 0 means no traffic, and that a reference needs no grant). What Kong's own translators answered is held against the
+//! tables in `recorded.rs`; this is for orders of events and for clashes of names, which that recording has few of. It does not
+//! know hashed names, nor TLS and UDP routes and TCP and UDP ingresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +29,8 @@ pub struct Mode {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Http {
     PerRoute,
+    /// KIC 2.12 without `CombinedRoutes`.
+    PerRule,
     PerHost,
     Combined,
 }
@@ -37,7 +44,7 @@ pub enum IngressNames {
 
 pub fn modes() -> Vec<Mode> {
     let mut modes = Vec::new();
-    for http in [Http::PerRoute, Http::PerHost, Http::Combined] {
+    for http in [Http::PerRoute, Http::PerRule, Http::PerHost, Http::Combined] {
         for ingress in [
             IngressNames::Combined,
             IngressNames::PerIngress,
@@ -62,27 +69,43 @@ pub fn modes() -> Vec<Mode> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KongService {
     pub host: String,
-    pub reaches: BTreeSet<String>,
+    pub reaches: Reaches,
+}
+
+/// Where one rule leads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reaches {
+    /// The Services that may get its requests.
+    pub traffic: BTreeSet<String>,
+    /// The Services whose addresses are targets of its upstream.
+    pub addresses: BTreeSet<String>,
     /// Whether leaving the name out would be right, whatever it reaches.
     pub odd: bool,
+}
+
+/// A cluster, as a controller sees it that watches some namespaces or all.
+#[derive(Clone, Copy, Debug)]
+pub struct Cluster<'a> {
+    pub things: &'a [Thing],
+    pub watched: Option<&'a str>,
 }
 
 type Services = BTreeMap<String, KongService>;
 
 /// All Kong services of a cluster.
-pub fn services(mode: Mode, things: &[Thing]) -> Services {
+pub fn services(mode: Mode, cluster: Cluster<'_>) -> Services {
     let mut services = Services::new();
-    http(mode, things, &mut services);
-    for thing in things {
+    http(mode, cluster, &mut services);
+    for thing in cluster.things {
         match thing.kind {
-            ObjectKind::GrpcRoute => plain(thing, "grpcroute", mode.expressions, &mut services),
-            ObjectKind::TcpRoute => plain(thing, "tcproute", false, &mut services),
+            ObjectKind::GrpcRoute => plain(cluster, thing, mode, &mut services),
+            ObjectKind::TcpRoute => plain(cluster, thing, mode, &mut services),
             ObjectKind::Ingress => ingress(mode, thing, &mut services),
             ObjectKind::Facade => {
                 let name = format!("{}.{}.svc.facade", namespace(thing), name(thing));
                 let service = thing.json["spec"]["backendRef"]["name"].as_str().unwrap();
-                let service = BTreeSet::from([format!("{}/{service}", namespace(thing))]);
-                add(&mut services, &name, &name, service, false);
+                let service = format!("{}/{service}", namespace(thing));
+                add(&mut services, &name, &name, only(service));
             }
             _ => {}
         }
@@ -90,14 +113,15 @@ pub fn services(mode: Mode, things: &[Thing]) -> Services {
     services
 }
 
-fn http(mode: Mode, things: &[Thing], services: &mut Services) {
-    let mut routes: Vec<&Thing> = things
+fn http(mode: Mode, cluster: Cluster<'_>, services: &mut Services) {
+    let mut routes: Vec<&Thing> = cluster
+        .things
         .iter()
         .filter(|thing| thing.kind == ObjectKind::HttpRoute)
         .collect();
     routes.sort_by_key(|route| (namespace(route), name(route)));
     match mode.http {
-        Http::PerRoute => {
+        Http::PerRoute | Http::PerRule => {
             for route in routes {
                 let mut groups: Vec<(Vec<String>, usize)> = Vec::new();
                 for (index, rule) in rules(route).enumerate() {
@@ -106,24 +130,19 @@ fn http(mode: Mode, things: &[Thing], services: &mut Services) {
                     if mode.timeouts {
                         key.push(format!("{:?}", timeout(rule)));
                     }
-                    if groups.iter().any(|(other, _)| *other == key) {
+                    if mode.http == Http::PerRoute && groups.iter().any(|(other, _)| *other == key)
+                    {
                         continue;
                     }
                     groups.push((key, index));
                     let name = format!("httproute.{}.{}.{index}", namespace(route), name(route));
-                    add(
-                        services,
-                        &name,
-                        &name,
-                        reaches(rule, namespace(route)),
-                        odd(rule),
-                    );
+                    add(services, &name, &name, reaches(cluster, route, rule));
                 }
             }
         }
         Http::PerHost => {
             for route in routes {
-                by_host(route, "httproute", services);
+                by_host(cluster, route, "httproute", false, services);
             }
         }
         Http::Combined => {
@@ -154,25 +173,25 @@ fn http(mode: Mode, things: &[Thing], services: &mut Services) {
                 }
             }
             for (name, rules) in groups {
-                combined(mode, &name, &rules, services);
+                combined(mode, cluster, &name, &rules, services);
             }
         }
     }
 }
 
 // The first rule's backends are the service's; later versions split a group whose timeouts differ.
-fn combined(mode: Mode, name: &str, rules: &[(&Thing, &Value)], services: &mut Services) {
+fn combined(
+    mode: Mode,
+    cluster: Cluster<'_>,
+    name: &str,
+    rules: &[(&Thing, &Value)],
+    services: &mut Services,
+) {
     let timeouts: BTreeSet<u64> = rules.iter().map(|(_, rule)| timeout(rule)).collect();
     if !mode.timeouts || timeouts.len() == 1 {
         // Which rule is first may differ between versions: all their backends count.
         for (route, rule) in rules {
-            add(
-                services,
-                name,
-                name,
-                reaches(rule, namespace(route)),
-                odd(rule),
-            );
+            add(services, name, name, reaches(cluster, route, rule));
         }
         return;
     }
@@ -181,49 +200,47 @@ fn combined(mode: Mode, name: &str, rules: &[(&Thing, &Value)], services: &mut S
             60_000 => name.to_owned(),
             other => format!("{name}.timeout.{other}"),
         };
-        add(
-            services,
-            &name,
-            &name,
-            reaches(rule, namespace(route)),
-            odd(rule),
-        );
+        add(services, &name, &name, reaches(cluster, route, rule));
     }
 }
 
-fn plain(route: &Thing, kind: &str, hosts: bool, services: &mut Services) {
-    if hosts {
-        return by_host(route, kind, services);
+fn plain(cluster: Cluster<'_>, route: &Thing, mode: Mode, services: &mut Services) {
+    let kind = match route.kind {
+        ObjectKind::GrpcRoute => "grpcroute",
+        _ => "tcproute",
+    };
+    if mode.expressions && route.kind == ObjectKind::GrpcRoute {
+        // Kong Operator 2.3 has both: timeouts, and listeners' host names.
+        return by_host(cluster, route, kind, mode.timeouts, services);
     }
     for (index, rule) in rules(route).enumerate() {
         let name = format!("{kind}.{}.{}.{index}", namespace(route), name(route));
-        add(
-            services,
-            &name,
-            &name,
-            reaches(rule, namespace(route)),
-            odd(rule),
-        );
+        add(services, &name, &name, reaches(cluster, route, rule));
     }
 }
 
-fn by_host(route: &Thing, kind: &str, services: &mut Services) {
-    let none = vec![Value::from("_")];
-    let hosts = route.json["spec"]["hostnames"]
+fn by_host(
+    cluster: Cluster<'_>,
+    route: &Thing,
+    kind: &str,
+    inherits: bool,
+    services: &mut Services,
+) {
+    let mut hosts: Vec<Value> = route.json["spec"]["hostnames"]
         .as_array()
-        .filter(|hosts| !hosts.is_empty())
-        .unwrap_or(&none);
+        .cloned()
+        .unwrap_or_default();
+    if hosts.is_empty() && inherits {
+        hosts = listeners(cluster, route);
+    }
+    if hosts.is_empty() {
+        hosts.push(Value::from("_"));
+    }
     for (index, rule) in rules(route).enumerate() {
-        for host in hosts {
+        for host in &hosts {
             let host = host.as_str().unwrap().replace('*', "_");
             let name = format!("{kind}.{}.{}.{host}.{index}", namespace(route), name(route));
-            add(
-                services,
-                &name,
-                &name,
-                reaches(rule, namespace(route)),
-                odd(rule),
-            );
+            add(services, &name, &name, reaches(cluster, route, rule));
         }
     }
 }
@@ -253,35 +270,119 @@ fn ingress(mode: Mode, ingress: &Thing, services: &mut Services) {
         services,
         &name,
         &format!("{svc}.{ns}.{port}.svc"),
-        BTreeSet::from([format!("{ns}/{svc}")]),
-        false,
+        only(format!("{ns}/{svc}")),
     );
 }
 
-fn add(services: &mut Services, name: &str, host: &str, reaches: BTreeSet<String>, odd: bool) {
+fn add(services: &mut Services, name: &str, host: &str, reaches: Reaches) {
     let service = services.entry(name.to_owned()).or_default();
     host.clone_into(&mut service.host);
-    service.reaches.extend(reaches);
-    service.odd |= odd;
+    service.reaches.traffic.extend(reaches.traffic);
+    service.reaches.addresses.extend(reaches.addresses);
+    service.reaches.odd |= reaches.odd;
 }
 
-// Everything but Services is dropped from a rule, and nothing goes to a backend of weight 0.
-fn reaches(rule: &Value, namespace: &str) -> BTreeSet<String> {
-    refs(rule)
-        .filter(|backend| {
-            backend["kind"]
-                .as_str()
-                .is_none_or(|kind| kind == "Service")
-        })
-        .filter(|backend| backend["weight"].as_i64() != Some(0))
-        .map(|backend| {
-            format!(
-                "{}/{}",
-                backend["namespace"].as_str().unwrap_or(namespace),
-                backend["name"].as_str().unwrap()
-            )
-        })
-        .collect()
+fn only(service: String) -> Reaches {
+    Reaches {
+        traffic: BTreeSet::from([service.clone()]),
+        addresses: BTreeSet::from([service]),
+        odd: false,
+    }
+}
+
+// The host names of the listeners of all its Gateways.
+fn listeners(cluster: Cluster<'_>, route: &Thing) -> Vec<Value> {
+    let mut hosts = Vec::new();
+    for parent in route.json["spec"]["parentRefs"].as_array().unwrap() {
+        let gateway = cluster.things.iter().find(|thing| {
+            thing.kind == ObjectKind::Gateway
+                && thing.json["metadata"]["name"] == parent["name"]
+                && parent["kind"].is_null()
+        });
+        let spec = gateway.map(|gateway| &gateway.json["spec"]["listeners"]);
+        let listeners = spec.and_then(Value::as_array).into_iter().flatten();
+        hosts.extend(listeners.map(|listener| listener["hostname"].clone()));
+    }
+    hosts.retain(|host| !host.is_null());
+    hosts
+}
+
+// Everything but Services that exist and may be referred to is dropped from a rule. Nothing goes to a backend of weight 0 if
+// Kong goes around in circles; its addresses are targets in any case.
+fn reaches(cluster: Cluster<'_>, route: &Thing, rule: &Value) -> Reaches {
+    let mut reaches = Reaches::default();
+    let (mut zero, mut circles, mut missing) = (BTreeSet::new(), true, false);
+    for backend in refs(rule) {
+        if backend["kind"]
+            .as_str()
+            .is_some_and(|kind| kind != "Service")
+        {
+            continue;
+        }
+        let target = backend["namespace"].as_str().unwrap_or(namespace(route));
+        let name = backend["name"].as_str().unwrap();
+        if cluster
+            .watched
+            .is_some_and(|all| all.split(',').all(|one| one != target))
+        {
+            // The index knows one cluster, not what each controller knows of it.
+            reaches.odd = true;
+            continue;
+        }
+        let service = cluster.things.iter().find(|thing| {
+            thing.kind == ObjectKind::Service
+                && (namespace(thing), self::name(thing)) == (target, name)
+        });
+        let Some(service) = service else {
+            missing = true;
+            continue;
+        };
+        if target != namespace(route) && !granted(cluster, route, target, name) {
+            continue;
+        }
+        let service_name = format!("{target}/{name}");
+        circles &= goes_in_circles(cluster, service);
+        reaches.addresses.insert(service_name.clone());
+        if backend["weight"].as_i64() == Some(0) {
+            zero.insert(service_name);
+        } else {
+            reaches.traffic.insert(service_name);
+        }
+    }
+    // The only Service that a rule names is its label even before it exists, and with a weight of 0: another reading may be
+    // left out for it.
+    reaches.odd |= reaches.traffic.is_empty() && (missing || !zero.is_empty());
+    if !circles {
+        reaches.traffic.extend(zero);
+    }
+    reaches
+}
+
+fn granted(cluster: Cluster<'_>, route: &Thing, target: &str, service: &str) -> bool {
+    cluster.things.iter().any(|thing| {
+        let spec = &thing.json["spec"];
+        thing.kind == ObjectKind::Grant
+            && namespace(thing) == target
+            && spec["from"][0]["kind"] == route.kind.name()
+            && spec["from"][0]["namespace"] == namespace(route)
+            && (spec["to"][0]["name"].is_null() || spec["to"][0]["name"] == service)
+    })
+}
+
+// A policy that is named and not there may come with any algorithm.
+fn goes_in_circles(cluster: Cluster<'_>, service: &Thing) -> bool {
+    let named = &service.json["metadata"]["annotations"]["konghq.com/upstream-policy"];
+    let Some(named) = named.as_str() else {
+        return true;
+    };
+    let policy = cluster.things.iter().find(|thing| {
+        thing.kind == ObjectKind::UpstreamPolicy
+            && (namespace(thing), name(thing)) == (namespace(service), named)
+    });
+    policy.is_some_and(|policy| {
+        let algorithm = policy.json["spec"]["algorithm"].as_str();
+        matches!(algorithm, None | Some("round-robin" | "consistent-hashing"))
+    })
 }
 
 // As the API server would store it, and so as the controllers compare it.
@@ -291,15 +392,6 @@ fn defaulted(backend: &Value) -> String {
         backend["weight"] = Value::from(1);
     }
     backend.to_string()
-}
-
-// A later version might support other kinds, and a person might raise a weight of 0: leaving such names out is right too.
-fn odd(rule: &Value) -> bool {
-    refs(rule).any(|backend| {
-        backend["kind"]
-            .as_str()
-            .is_some_and(|kind| kind != "Service")
-    }) || refs(rule).all(|backend| backend["weight"].as_i64() == Some(0))
 }
 
 fn timeout(rule: &Value) -> u64 {
