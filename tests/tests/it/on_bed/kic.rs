@@ -158,16 +158,17 @@ impl Ground {
         })
     }
 
-    /// Each name that the controller gave, with the Services that its targets lead to.
+    /// Each name that the controller gave, with the Services that its requests get to (all are balanced round-robin, so nothing
+    /// gets to a target of weight 0), and each upstream with the Services whose addresses are its targets.
     fn truth(&self, document: &Value) -> [BTreeMap<String, BTreeSet<String>>; 2] {
         let mut addresses = objects::services();
         addresses.push(("echo", "localhost".to_owned()));
-        let mut upstreams = BTreeMap::new();
+        let (mut upstreams, mut behind) = (BTreeMap::new(), BTreeMap::new());
         for upstream in document["upstreams"].as_array().expect("upstreams") {
-            let targets = upstream["targets"].as_array().into_iter().flatten();
-            let reached: BTreeSet<String> = targets
-                .filter(|target| target["weight"] != 0)
-                .map(|target| {
+            let services = |weightless: bool| -> BTreeSet<String> {
+                let targets = upstream["targets"].as_array().into_iter().flatten();
+                let counted = targets.filter(|target| weightless || target["weight"] != 0);
+                let service = |target: &Value| {
                     let target = target["target"].as_str().unwrap();
                     let leads =
                         |(_, address): &&(_, String)| target.starts_with(&format!("{address}:"));
@@ -176,18 +177,21 @@ impl Ground {
                         .find(leads)
                         .unwrap_or_else(|| panic!("whose is {target}?"));
                     format!("{}/{name}", self.namespace.name())
-                })
-                .collect();
-            upstreams.insert(upstream["name"].as_str().unwrap().to_owned(), reached);
+                };
+                counted.map(service).collect()
+            };
+            let name = upstream["name"].as_str().unwrap();
+            upstreams.insert(name.to_owned(), services(true));
+            behind.insert(name, services(false));
         }
         let services = services(document).iter().map(|service| {
             let host = service["host"].as_str().unwrap();
             (
                 service["name"].as_str().unwrap().to_owned(),
-                upstreams[host].clone(),
+                behind[host].clone(),
             )
         });
-        [services.collect(), upstreams.clone()]
+        [services.collect(), upstreams]
     }
 }
 
