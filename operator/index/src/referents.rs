@@ -84,14 +84,13 @@ impl Referents {
     /// A grant is new, another or gone. Says whether anything is different.
     pub(crate) fn put_grant(&mut self, key: &Key, new: Option<Grant>) -> bool {
         let grants = self.grants.entry(Name::clone(&key.namespace)).or_default();
-        let old = match new.clone() {
-            Some(new) => grants.insert(Name::clone(&key.name), new),
-            None => grants.remove(&key.name),
-        };
+        let old = grants.remove(&key.name);
+        let changed = old != new;
+        grants.extend(new.map(|new| (Name::clone(&key.name), new)));
         if grants.is_empty() {
             self.grants.remove(&key.namespace);
         }
-        old != new
+        changed
     }
 
     /// A policy is new, another or gone. Names the Services that are balanced otherwise now.
@@ -113,11 +112,11 @@ impl Referents {
 
     /// A Gateway is new, another or gone. Says whether anything is different.
     pub(crate) fn put_gateway(&mut self, key: &Key, new: Option<Listeners>) -> bool {
-        let old = match new.clone() {
-            Some(new) => self.gateways.insert(key.clone(), new),
-            None => self.gateways.remove(key),
-        };
-        old.unwrap_or_default() != new.unwrap_or_default()
+        let old = self.gateways.remove(key);
+        let hosts = |gateway: Option<&Listeners>| gateway.cloned().unwrap_or_default();
+        let changed = hosts(old.as_ref()) != hosts(new.as_ref());
+        self.gateways.extend(new.map(|new| (key.clone(), new)));
+        changed
     }
 
     /// Whether routes of a kind and namespace may refer to a Service. Within a namespace they always may.
