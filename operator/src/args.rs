@@ -1,8 +1,7 @@
 //! Flags. Each also comes as a `TAGALONG_*` variable.
 
+use crate::cli::installer::Installer;
 use crate::collect::Aggregate;
-use crate::network_peers::{self, Labels, Peers};
-use crate::watch::LOGGED_TWICE;
 use clap::{Args, Parser, Subcommand};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use std::net::SocketAddr;
@@ -51,11 +50,19 @@ pub enum Command {
         urls: Vec<http::Uri>,
     },
     /// Restore every object that tagalong changed, and delete the webhook's configuration and tagalong's Secrets and Lease.
-    Uninstall {
-        /// Deployment of the operator in its namespace. It is scaled to 0 first, so that it does not redo the changes.
-        #[arg(long, env = "TAGALONG_DEPLOYMENT")]
-        deployment: Option<String>,
-    },
+    Uninstall(UninstallArgs),
+}
+
+/// How to take tagalong out of a cluster.
+#[derive(Clone, Debug, Default, Args)]
+pub struct UninstallArgs {
+    /// Deployment of the operator in its namespace. It is scaled to 0 first, so that it does not redo the changes.
+    #[arg(long, env = "TAGALONG_DEPLOYMENT")]
+    pub deployment: Option<String>,
+
+    /// Do nothing, and succeed, unless that Deployment was installed by this tool: for hooks, which other tools apply like any object.
+    #[arg(long, value_name = "INSTALLER", requires = "deployment")]
+    pub if_installed_by: Option<Installer>,
 }
 
 /// Flags of the running operator.

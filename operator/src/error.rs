@@ -67,6 +67,11 @@ pub enum Failure {
         /// Those that exist.
         known: Vec<Key>,
     },
+    /// The namespace in which the lease would be.
+    #[error(
+        "namespace {0} does not exist; set TAGALONG_NAMESPACE to tagalong's, or to any other if that is gone"
+    )]
+    NoNamespace(String),
     /// A URL that did not answer 200.
     #[error("{url}: {why}")]
     NotReady {

@@ -12,9 +12,7 @@ fn main() -> ExitCode {
         Some(Command::Explain { what }) => explain::run(&cli.operate, &what),
         Some(Command::Table { dataplane }) => table::run(&cli.operate, &dataplane),
         Some(Command::Ready { urls }) => probe::run(&urls),
-        Some(Command::Uninstall { deployment }) => {
-            uninstall::run(&cli.operate, deployment.as_deref())
-        }
+        Some(Command::Uninstall(how)) => uninstall::run(&cli.operate, &how),
         None => operate::run(&cli.operate),
     };
     match ran {

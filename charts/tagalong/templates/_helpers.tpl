@@ -11,6 +11,9 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where the objects are: one value moves them all, as umbrella charts need it. */}}
+{{- define "tagalong.namespace" -}}{{ default .Release.Namespace .Values.namespaceOverride }}{{- end -}}
+
 {{- define "tagalong.operator" -}}{{ include "tagalong.fullname" . }}-operator{{- end -}}
 {{- define "tagalong.webhook" -}}{{ include "tagalong.fullname" . }}-webhook{{- end -}}
 {{- define "tagalong.uninstall" -}}{{ include "tagalong.fullname" . }}-uninstall{{- end -}}
@@ -38,6 +41,14 @@ app.kubernetes.io/component: {{ .component }}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" .root.Release.Service -}}
 {{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
 {{- toYaml (merge $labels .root.Values.commonLabels) -}}
+{{- end -}}
+
+{{/* Annotations of an object, if it has any, below its labels: dict root, own. */}}
+{{- define "tagalong.annotations" -}}
+{{- with merge (dict) (default (dict) .own) .root.Values.commonAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
 {{- end -}}
 
 {{/* A reference to an image: dict root, image. */}}
@@ -96,6 +107,16 @@ imagePullSecrets:
 {{- with .values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
+{{- if .values.hostNetwork }}
+hostNetwork: true
+{{- end }}
+{{- with default (ternary "ClusterFirstWithHostNet" "" (default false .values.hostNetwork)) .values.dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .values.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -117,22 +138,15 @@ topologySpreadConstraints:
 {{- end }}
 # Services must not become variables: they would begin as the flags do.
 enableServiceLinks: false
-{{ include "tagalong.podSecurity" . }}
-{{- end -}}
-
-{{- define "tagalong.podSecurity" -}}
 securityContext:
-  runAsNonRoot: true
-  seccompProfile:
-    type: RuntimeDefault
+  {{- toYaml (mergeOverwrite (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault")) (default (dict) .values.podSecurityContext)) | nindent 2 }}
 {{- end -}}
 
+{{/* Restricted, but for what the argument says otherwise. */}}
 {{- define "tagalong.containerSecurity" -}}
+{{- $restricted := dict "allowPrivilegeEscalation" false "capabilities" (dict "drop" (list "ALL")) "readOnlyRootFilesystem" true -}}
 securityContext:
-  allowPrivilegeEscalation: false
-  capabilities:
-    drop: [ALL]
-  readOnlyRootFilesystem: true
+  {{- toYaml (mergeOverwrite $restricted (default (dict) .)) | nindent 2 }}
 {{- end -}}
 
 {{/* Environment that both servers have. */}}
@@ -182,9 +196,15 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end -}}
 
-{{/* Annotations of what exists only while the release is being uninstalled. The argument: its place in the order. */}}
+{{/* Annotations of what exists only while the release is being uninstalled: dict root, weight (its place in the order). */}}
 {{- define "tagalong.uninstall.hook" -}}
+{{- if eq .root.Values.uninstall.hook "argocd" -}}
+argocd.argoproj.io/hook: PreDelete
+argocd.argoproj.io/hook-delete-policy: BeforeHookCreation,HookSucceeded
+argocd.argoproj.io/sync-wave: {{ .weight | quote }}
+{{- else -}}
 helm.sh/hook: pre-delete
-helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-weight: {{ .weight | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
 {{- end -}}

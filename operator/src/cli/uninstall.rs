@@ -5,7 +5,8 @@
 //! each DataPlane whose mark goes; its configuration goes when that is done, or when writes fail, since a
 //! webhook that does not answer may be why.
 
-use crate::args::OperateArgs;
+use crate::args::{OperateArgs, UninstallArgs};
+use crate::cli::installer::Installer;
 use crate::error::Failure;
 use crate::lease;
 use crate::metrics::Metrics;
@@ -19,7 +20,7 @@ use crate::world::watched::{watch, written};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -44,9 +45,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// When there is no cluster, or it does not let us.
-pub fn run(args: &OperateArgs, deployment: Option<&str>) -> Result<(), Failure> {
+pub fn run(args: &OperateArgs, how: &UninstallArgs) -> Result<(), Failure> {
     logging::init(&args.runtime().log).map_err(tagalong_runtime::StartError::from)?;
-    on_runtime(async { uninstall(client().await?, args, deployment).await })
+    on_runtime(async { uninstall(client().await?, args, how).await })
 }
 
 /// Does it all with `client`.
@@ -57,9 +58,13 @@ pub fn run(args: &OperateArgs, deployment: Option<&str>) -> Result<(), Failure> 
 pub async fn uninstall(
     client: kube::Client,
     args: &OperateArgs,
-    deployment: Option<&str>,
+    how: &UninstallArgs,
 ) -> Result<(), Failure> {
-    if let Some(name) = deployment {
+    namespace_exists(&client, &args.namespace).await?;
+    if let Some(name) = &how.deployment {
+        if !is_wanted(&client, &args.namespace, name, how.if_installed_by).await? {
+            return Ok(());
+        }
         stop(&client, &args.namespace, name).await?;
     }
     let (mut trigger, drain) = drain::channel();
@@ -97,6 +102,41 @@ pub async fn uninstall(
     }
     let leases = Api::<Lease>::namespaced(client, &args.namespace);
     delete(&leases, "Lease", &args.lease).await
+}
+
+/// Without the namespace there is no lease to take, and none to wait for.
+async fn namespace_exists(client: &kube::Client, namespace: &str) -> Result<(), Failure> {
+    match Api::<Namespace>::all(client.clone()).get(namespace).await {
+        Err(error) if is_gone(&error) => Err(Failure::NoNamespace(namespace.to_owned())),
+        // The hook may not look at namespaces; its own exists.
+        _ => Ok(()),
+    }
+}
+
+/// Whether this is an uninstallation: hooks are applied at installation by whatever knows no hooks.
+async fn is_wanted(
+    client: &kube::Client,
+    namespace: &str,
+    name: &str,
+    installer: Option<Installer>,
+) -> Result<bool, Failure> {
+    let Some(installer) = installer else {
+        return Ok(true);
+    };
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+    let deployment = match deployments.get(name).await {
+        Ok(deployment) => deployment,
+        Err(error) if is_gone(&error) => return Ok(true),
+        Err(error) => return Err(refused("Deployment", name, error)),
+    };
+    let wanted = installer.installed(&deployment);
+    if !wanted {
+        tracing::info!(
+            deployment = name,
+            "not installed by {installer}, so this is no uninstallation: everything stays as it is"
+        );
+    }
+    Ok(wanted)
 }
 
 /// Tells the operators to end.

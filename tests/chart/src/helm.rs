@@ -1,7 +1,7 @@
 //! Runs Helm as a process.
 
 use crate::{Result, directory};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -99,4 +99,42 @@ pub fn values_file(values: &Value) -> Result<tempfile::NamedTempFile> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(values.to_string().as_bytes())?;
     Ok(file)
+}
+
+/// Values that ask for everything there is.
+#[must_use]
+pub fn everything() -> Value {
+    let on = json!({"enabled": true});
+    json!({
+        "certificates": {"source": "cert-manager"}, "crds": on, "serviceMonitor": on, "podMonitor": on,
+        "prometheusRule": on, "dashboard": on,
+        "networkPolicy": {"enabled": true, "scrapers": [{"podSelector": {}}]},
+    })
+}
+
+/// The object of this kind and name.
+///
+/// # Errors
+///
+/// When it is not among them.
+pub fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> Result<&'a Value> {
+    objects
+        .iter()
+        .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+        .ok_or_else(|| format!("no {kind} {name}").into())
+}
+
+/// The value of a variable of a Deployment's first container.
+///
+/// # Errors
+///
+/// When the Deployment or the variable is not there.
+pub fn env<'a>(objects: &'a [Value], deployment: &str, name: &str) -> Result<&'a str> {
+    let deployment = find(objects, "Deployment", deployment)?;
+    let env = deployment.pointer("/spec/template/spec/containers/0/env");
+    let env = env.and_then(Value::as_array).ok_or("no env")?;
+    let found = env.iter().find(|variable| variable["name"] == name);
+    Ok(found
+        .and_then(|variable| variable["value"].as_str())
+        .ok_or(name)?)
 }

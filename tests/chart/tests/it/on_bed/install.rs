@@ -3,6 +3,7 @@
 
 use crate::support;
 
+use clap::Parser as _;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::operator::{Operator, args, client_of};
@@ -11,6 +12,7 @@ use support::world::{self, CLUSTER_SCOPED, HOME};
 use tagalong_chart::{Result, file};
 use tagalong_cluster::crds::CrdSet;
 use tagalong_cluster::{Cluster, until};
+use tagalong_operator::args::{Cli, Command, UninstallArgs};
 use tagalong_operator::cli::uninstall::uninstall;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -68,8 +70,9 @@ async fn from_install_to_uninstall() -> Result {
     }
     let client = client_of(cluster, "tagalong-uninstall").await?;
     let args = args(&release, "tagalong-operator").await?;
-    let job =
-        tokio::spawn(async move { uninstall(client, &args, Some("tagalong-operator")).await });
+    let how = uninstall_args(&hooks)?;
+    without_hooks_nothing_is_uninstalled(&release, &client, &how).await?;
+    let job = tokio::spawn(async move { uninstall(client, &args, &how).await });
     until("the operators to be told to end", PATIENCE, || async {
         let replicas = release
             .get("deployment/tagalong-operator", "{.spec.replicas}")
@@ -95,6 +98,41 @@ async fn from_install_to_uninstall() -> Result {
 
     release.uninstall().await?;
     nothing_is_left(&release).await
+}
+
+/// As the Job's container says it.
+fn uninstall_args(hooks: &[Value]) -> Result<UninstallArgs> {
+    let job = hooks.iter().find(|hook| hook["kind"] == "Job");
+    let args = &job.ok_or("no Job")?["spec"]["template"]["spec"]["containers"][0]["args"];
+    let args: Vec<String> = serde_json::from_value(args.clone())?;
+    let cli = Cli::try_parse_from(std::iter::once("tagalong-operator".to_owned()).chain(args))?;
+    match cli.command {
+        Some(Command::Uninstall(how)) => Ok(how),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+/// Kustomize and `helm template | kubectl apply` apply the Job when they install, and their Deployment lacks Helm's mark.
+async fn without_hooks_nothing_is_uninstalled(
+    release: &Release,
+    client: &kube::Client,
+    how: &UninstallArgs,
+) -> Result {
+    const DEPLOYMENT: &str = "deployment/tagalong-operator";
+    let annotate = async |mark: &str| {
+        let home = format!("--namespace={HOME}");
+        release
+            .kubectl(&["annotate", DEPLOYMENT, mark, &home], "")
+            .await
+    };
+    annotate("meta.helm.sh/release-name-").await?;
+    let args = args(release, "tagalong-operator").await?;
+    uninstall(client.clone(), &args, how).await?;
+    let replicas = release.get(DEPLOYMENT, "{.spec.replicas}").await?;
+    assert_eq!(replicas, "2");
+    assert!(!release.gone(CONFIGURATION).await?);
+    annotate("meta.helm.sh/release-name=tagalong").await?;
+    Ok(())
 }
 
 async fn everything_is_there(release: &Release) -> Result {

@@ -2,30 +2,14 @@
 
 use clap::Parser as _;
 use serde_json::{Value, json};
+use tagalong_chart::helm::{env, everything, find};
 use tagalong_chart::{Result, file, flags, helm};
-
-/// Everything that can be asked for.
-fn everything() -> Value {
-    let on = json!({"enabled": true});
-    json!({
-        "certificates": {"source": "cert-manager"}, "crds": on, "serviceMonitor": on, "podMonitor": on,
-        "prometheusRule": on, "dashboard": on,
-        "networkPolicy": {"enabled": true, "scrapers": [{"podSelector": {}}]},
-    })
-}
 
 fn kinds(objects: &[Value]) -> Vec<&str> {
     objects
         .iter()
         .filter_map(|object| object["kind"].as_str())
         .collect()
-}
-
-fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> Result<&'a Value> {
-    objects
-        .iter()
-        .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
-        .ok_or_else(|| format!("no {kind} {name}").into())
 }
 
 /// Every map below a value, itself included.
@@ -36,16 +20,6 @@ fn walk(value: &Value, visit: &mut dyn FnMut(&Value)) {
         Value::Array(list) => list.iter().for_each(|value| walk(value, visit)),
         _ => {}
     }
-}
-
-fn env<'a>(objects: &'a [Value], deployment: &str, name: &str) -> Result<&'a str> {
-    let deployment = find(objects, "Deployment", deployment)?;
-    let env = deployment.pointer("/spec/template/spec/containers/0/env");
-    let env = env.and_then(Value::as_array).ok_or("no env")?;
-    let found = env.iter().find(|variable| variable["name"] == name);
-    Ok(found
-        .and_then(|variable| variable["value"].as_str())
-        .ok_or(name)?)
 }
 
 #[test]
@@ -155,7 +129,7 @@ fn pods_are_restricted_and_only_the_operator_has_a_token() -> Result {
             "{name}"
         );
         let token = pod["automountServiceAccountToken"] != false;
-        let needs = ["tagalong-operator", "tagalong-uninstall"].contains(&name);
+        let needs = name == "tagalong-operator" || name.starts_with("tagalong-uninstall-");
         assert_eq!(token, needs, "{name}");
     }
     for object in objects.iter().filter(|object| {

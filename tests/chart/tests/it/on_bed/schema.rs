@@ -41,6 +41,32 @@ fn bad_values_are_refused_by_name() -> Result {
         (json!({"serviceMonitor": {"interval": "15 s"}}), "interval"),
         (json!({"logFormat": "yaml"}), "logFormat"),
         (json!({"commonLabels": {"a": 1}}), "commonLabels"),
+        (json!({"webhook": {"port": 443}}), "port"),
+        // The kubelet's own.
+        (
+            json!({"webhook": {"hostNetwork": true, "port": 10_250}}),
+            "port",
+        ),
+        (
+            json!({"webhook": {"hostNetwork": true, "adminPort": 10_250}}),
+            "adminPort",
+        ),
+        (json!({"uninstall": {"hook": "flux"}}), "hook"),
+        (json!({"ipFamilyPolicy": "DualStack"}), "ipFamilyPolicy"),
+        // The webhook would not start with these.
+        (
+            json!({"sidecar": {"resources": {"limits": {"memory": "8Mi"}}}}),
+            "memory",
+        ),
+        (
+            json!({"sidecar": {"resources": {"limits": {"memory": "16000Ki"}}}}),
+            "memory",
+        ),
+        (
+            json!({"sidecar": {"resources": {"limits": {"memory": 1_000_000}}}}),
+            "memory",
+        ),
+        (json!({"sidecar": {"resources": {"claims": []}}}), "claims"),
     ];
     for (values, name) in bad {
         let refused = helm::text(values)
@@ -63,6 +89,12 @@ fn good_values_are_taken() -> Result {
         json!({"operator": {"maxUnavailable": ""}, "webhook": {"maxUnavailable": "50%"}}),
         json!({"operator": {"extraArgs": ["--log=debug"], "extraEnv": [{"name": "A", "value": "b"}]}}),
         json!({"sidecar": {"resources": {"limits": {"memory": "64Mi", "cpu": 1}}}}),
+        json!({"sidecar": {"resources": {"limits": {"memory": "16Mi"}}}}),
+        json!({"sidecar": {"resources": {"limits": {"memory": "0.5Gi"}}}}),
+        json!({"sidecar": {"resources": {"limits": {"memory": "16384Ki"}}}}),
+        json!({"sidecar": {"resources": {"limits": {"memory": 67_108_864}}}}),
+        // What a control plane may reach that reaches little.
+        json!({"webhook": {"port": 10_250}}),
     ] {
         helm::text(&values)?;
     }
