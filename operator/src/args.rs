@@ -1,7 +1,9 @@
 //! Flags. Each also comes as a `TAGALONG_*` variable.
 
-use crate::cli::installer::Installer;
 use crate::collect::Aggregate;
+use crate::installer::Installer;
+use crate::network_peers::{self, Labels, Peers};
+use crate::watch::LOGGED_TWICE;
 use clap::{Args, Parser, Subcommand};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use std::net::SocketAddr;

@@ -1,7 +1,6 @@
 //! What a person or a Job runs once: questions about a cluster or about files, a probe, and the uninstaller.
 
 pub mod explain;
-pub mod installer;
 pub mod probe;
 mod read;
 pub mod table;

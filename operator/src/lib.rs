@@ -17,6 +17,7 @@ pub mod cli;
 pub mod collect;
 pub mod error;
 pub mod events;
+pub mod installer;
 pub mod lease;
 pub mod metrics;
 pub mod network_peers;

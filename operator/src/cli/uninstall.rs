@@ -6,8 +6,8 @@
 //! webhook that does not answer may be why.
 
 use crate::args::{OperateArgs, UninstallArgs};
-use crate::cli::installer::Installer;
 use crate::error::Failure;
+use crate::installer::Installer;
 use crate::lease;
 use crate::metrics::Metrics;
 use crate::process::{client, on_runtime};

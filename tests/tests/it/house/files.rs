@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("causes", &[]),
     ("metrics", &[]),
     ("network_peers", &[]),
+    ("installer", &[]),
     ("lease", &["causes"]),
     ("events", &[]),
     ("watch", &["causes", "metrics"]),
@@ -43,7 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["causes", "events", "lease", "metrics", "world"],
     ),
     ("serve", &["collect", "lease", "metrics"]),
-    ("args", &["collect", "network_peers", "watch"]),
+    ("args", &["collect", "installer", "network_peers", "watch"]),
     ("error", &["causes", "lease", "world"]),
     ("process", &["error"]),
     (
@@ -68,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "args",
             "error",
+            "installer",
             "lease",
             "metrics",
             "process",
