@@ -5,21 +5,21 @@
 //! some sixth of what they sent; each scraper's answer is written from it as the scraper reads.
 
 pub mod announce;
-mod fared;
 pub mod fetch;
 mod flights;
+mod pod_health;
 mod report;
 
 use crate::metrics::{self, Reason};
 use crate::world::World;
 use announce::Announcer;
-use fared::Fared;
 pub use fetch::Aggregate;
 use fetch::{Answer, Failed, LINE, Limits, Target};
-pub use flights::{Collection, Room};
+pub use flights::{Collection, Permit};
 use flights::{Flights, Times};
 use futures::stream::StreamExt as _;
 use parking_lot::Mutex;
+use pod_health::PodHealth;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,12 +42,12 @@ const FAIR: Duration = Duration::from_secs(2);
 /// Why a scrape got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unserved {
-    /// No room for a collection of its own, and none to join.
+    /// No permit for a collection of its own, and none to join.
     #[error(
         "{} collections are under way for others, or not yet read by them, and there is no memory for more: try again",
         flights::AT_ONCE
     )]
-    NoRoom,
+    Busy,
     /// All was asked, but not brought together in time.
     #[error("the collection took longer than you wait")]
     Late,
@@ -64,7 +64,7 @@ struct Inner {
     metrics: metrics::Collect,
     flights: Flights,
     reading: Semaphore,
-    fared: Mutex<Fared>,
+    health: Mutex<PodHealth>,
     announcer: Option<Announcer>,
 }
 
@@ -85,7 +85,7 @@ impl Collector {
             metrics,
             flights: Flights::default(),
             reading: Semaphore::new(READ_AT_ONCE),
-            fared: Mutex::default(),
+            health: Mutex::default(),
             announcer,
         }))
     }
@@ -106,20 +106,20 @@ impl Collector {
         let inner = Arc::clone(&self.0);
         let begin = |times| inner.fly(own, times);
         let flight = self.0.flights.take(timeout - margin(timeout), begin);
-        let flight = flight.await.ok_or(Unserved::NoRoom)?;
+        let flight = flight.await.ok_or(Unserved::Busy)?;
         let collection = tokio::time::timeout_at(deadline, flight).await;
         collection
             .map(Arc::unwrap_or_clone)
             .map_err(|_elapsed| Unserved::Late)
     }
 
-    /// Of how many pods it is kept how they fared.
+    /// How many pods it remembers the health of.
     #[cfg(test)]
     pub(crate) fn remembered(&self) -> usize {
-        self.0.fared.lock().len()
+        self.0.health.lock().len()
     }
 
-    /// For how many collections there is room.
+    /// How many more collections may run.
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.0.flights.free()
@@ -130,7 +130,7 @@ impl Inner {
     async fn fly(self: Arc<Self>, own: String, times: Times) -> Merger {
         let targets = self
             .world
-            .look(|state| state.index.targets().filter_map(target).collect::<Vec<_>>());
+            .with(|state| state.index.targets().filter_map(target).collect::<Vec<_>>());
         let fetches = targets.into_iter().map(|target| {
             let inner = Arc::clone(&self);
             async move {
@@ -169,10 +169,10 @@ impl Inner {
         self.left_out("sources_refused", stats.refused);
     }
 
-    /// Counts and tells how pods fared. Unless they had a `fair` time, what they may have needed more of it for is not told:
+    /// Counts and reports the health of pods. What a pod may have needed more time for is not reported unless it had a `fair` time:
     /// it says more about the scraper.
     fn note(&self, answers: &[Answer], fair: bool) {
-        let (mut fared, now) = (self.fared.lock(), Instant::now());
+        let (mut health, now) = (self.health.lock(), Instant::now());
         for answer in answers {
             let (uid, pod) = (&answer.target.uid, &answer.target.pod);
             match &answer.source {
@@ -183,7 +183,7 @@ impl Inner {
                     self.left_out("duplicates", stats.duplicates);
                     self.left_out("labelled", stats.labelled);
                     self.left_out("misplaced", stats.misplaced);
-                    if fared.note(uid, None, now) {
+                    if health.note(uid, None, now) {
                         tracing::info!(%pod, "metrics are collected again");
                     }
                 }
@@ -191,7 +191,7 @@ impl Inner {
                 Err(error) => {
                     let reason = error.reason();
                     self.metrics.failed.get_or_create(&Reason { reason }).inc();
-                    if fared.note(uid, Some(reason), now) {
+                    if health.note(uid, Some(reason), now) {
                         tracing::warn!(%pod, %error, "metrics cannot be collected");
                         if let Some(announcer) = &self.announcer {
                             announcer.announce(&answer.target, error);
@@ -201,7 +201,7 @@ impl Inner {
             }
         }
         let there: HashSet<&str> = answers.iter().map(|a| a.target.uid.as_str()).collect();
-        fared.retain(|uid| there.contains(uid));
+        health.retain(|uid| there.contains(uid));
     }
 
     fn left_out(&self, reason: &'static str, lines: u64) {

@@ -62,8 +62,8 @@ pub struct Reconcile {
     pub failures: Family<Kind, Counter>,
     /// What is refused now, by reason.
     pub refused: Family<Reason, Gauge>,
-    /// Pods of marked DataPlanes that run without a sidecar.
-    pub missed_pods: Gauge,
+    /// Pods of DataPlanes labelled for injection that run without a sidecar.
+    pub uninjected_pods: Gauge,
 }
 
 /// The collection from sidecars. How each pod fared stands beside its samples, not here.
@@ -163,7 +163,7 @@ impl Default for Metrics {
         r.register(
             "reconcile_pods_without_sidecar",
             "Pods of DataPlanes labelled for injection that run without a sidecar",
-            reconcile.missed_pods.clone(),
+            reconcile.uninjected_pods.clone(),
         );
         r.register(
             "collect_failures",

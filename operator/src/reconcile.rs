@@ -1,28 +1,30 @@
-//! What the world should look like, and the writes that make it so.
+//! Keeps the cluster in the desired state.
 //!
 //! Level-triggered: each pass derives the desired state from the index ([`desired`]), compares it with what the
 //! watches last saw ([`crate::world::observed`]), and writes the difference ([`diff`], [`write`](mod@write)). So it
-//! does not matter which events were missed, a pass over an unchanged world writes nothing, and what
-//! nobody wants any more is found by the marks that tagalong leaves on what it touches.
+//! does not matter which events were missed, a pass over an unchanged world writes nothing, and what is no longer desired is found by the
+//! labels and annotations that tagalong leaves on what it writes.
+//!
+//! It is not kube's `Controller`, since a pass has stages over many kinds and owners (`docs/decisions/`).
 
 pub mod action;
+pub mod backoff;
 pub mod desired;
 pub mod diff;
-pub mod held;
-pub mod missed;
+pub mod report;
 pub mod status;
 pub mod subject;
-pub mod tell;
+pub mod uninjected;
 pub mod write;
 
 use crate::certificates::Bundle;
-use held::Held;
-use missed::Missed;
-use status::Trouble;
+use backoff::Backoff;
+use report::StatusReporter;
+use status::PassResult;
 use std::time::Duration;
 use tagalong_runtime::{Drain, Readiness};
-use tell::Teller;
 use tokio::time::Instant;
+use uninjected::Uninjected;
 use write::Writer;
 
 /// Events of this span are taken together: a rollout or an apply of many objects is one pass.
@@ -34,15 +36,15 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// without any event, against what nobody foresaw.
 pub async fn run(
     writer: Writer,
-    mut teller: Teller,
+    mut reporter: StatusReporter,
     mut bundle: Bundle,
-    mut missed: Missed,
+    mut uninjected: Uninjected,
     synced: Readiness,
     resync: Duration,
     drain: Drain,
 ) {
     let mut changed = writer.world.changed();
-    let mut held = Held::default();
+    let mut backoff = Backoff::default();
     loop {
         // What is not yet seen would look as if it were gone, and be taken back.
         let ready = async {
@@ -57,9 +59,9 @@ pub async fn run(
         let trust = bundle.borrow_and_update().clone();
         let next = pass(
             &writer,
-            &mut teller,
-            &mut missed,
-            &mut held,
+            &mut reporter,
+            &mut uninjected,
+            &mut backoff,
             trust.as_deref(),
         )
         .await;
@@ -80,22 +82,22 @@ pub async fn run(
 /// One pass. Says when time itself will make another one worth while.
 async fn pass(
     writer: &Writer,
-    teller: &mut Teller,
-    missed: &mut Missed,
-    held: &mut Held,
+    reporter: &mut StatusReporter,
+    uninjected: &mut Uninjected,
+    backoff: &mut Backoff,
     trust: Option<&str>,
 ) -> Option<Duration> {
-    let (plans, mut stages, found) = writer.world.look(|state| {
+    let (plans, mut stages, found) = writer.world.with(|state| {
         let (index, observed) = (&state.index, &state.observed);
         let (plans, desired) = desired::desired(index, observed, trust, &writer.admitted);
         let stages = diff::due(&desired, observed);
-        let found = missed.look(index, observed, Instant::now());
+        let found = uninjected.check(index, observed, Instant::now());
         (plans, stages, found)
     });
     writer.metrics.passes.inc();
     writer
         .metrics
-        .missed_pods
+        .uninjected_pods
         .set(i64::try_from(found.all).unwrap_or(i64::MAX));
     if !found.touch.is_empty() {
         tracing::info!(
@@ -104,18 +106,18 @@ async fn pass(
         );
         stages.push(found.touch);
     }
-    let stages = held.admit(stages, Instant::now());
+    let stages = backoff.admit(stages, Instant::now());
     let written = writer.carry_out(stages).await;
     let again = (!written.done.is_empty()).then_some(AGAIN);
     if again.is_some() {
         tracing::info!(writes = written.done.len(), "reconciled");
     }
-    held.note(written, Instant::now());
-    let trouble = Trouble {
-        failed: held.errors(),
-        missed: found.pods,
+    backoff.note(written, Instant::now());
+    let result = PassResult {
+        failed: backoff.errors(),
+        uninjected: found.pods,
     };
-    let untold = teller.tell(&plans, &trouble).await;
-    let next = [again, held.next(Instant::now()), untold, found.next];
+    let pending = reporter.report(&plans, &result).await;
+    let next = [again, backoff.next(Instant::now()), pending, found.next];
     next.into_iter().flatten().min()
 }

@@ -116,8 +116,8 @@ async fn discover<S: Clone + Send + Sync + 'static>(
     let mut served = Served::default();
     let mut complaint = None;
     loop {
-        let looked = drain.cancel(served.look(&context.client, &groups)).await;
-        match looked {
+        let refreshed = drain.cancel(served.refresh(&context.client, &groups)).await;
+        match refreshed {
             None => break,
             Some(Err(error)) => {
                 let error = in_words(&error);

@@ -73,9 +73,9 @@ impl World {
         done
     }
 
-    /// Looks at everything, and keeps everybody else from it meanwhile: look briefly.
-    pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.state())
+    /// Reads everything, and keeps everybody else from it meanwhile: be brief.
+    pub fn with<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state())
     }
 
     /// Everything is these objects now, for whoever has no watches.
@@ -101,7 +101,7 @@ impl World {
         self.change(|state| note(&mut state.observed));
     }
 
-    /// Changes whenever a reconciler should look again.
+    /// Changes whenever another reconcile pass is due.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()

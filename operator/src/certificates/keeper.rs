@@ -53,8 +53,8 @@ pub fn keep(client: &kube::Client, places: Places, writes: Writes, drain: Drain)
         .clone()
         .spawn("the keeper of certificates", async move {
             loop {
-                let looked = keeper.look();
-                let Some((authority, push)) = drain.cancel(looked).await else {
+                let kept = keeper.keep_once();
+                let Some((authority, push)) = drain.cancel(kept).await else {
                     return;
                 };
                 let complete = authority.is_some() && push.is_some();
@@ -91,9 +91,9 @@ struct Keeper {
 type Certified = Arc<rustls::sign::CertifiedKey>;
 
 impl Keeper {
-    async fn look(&mut self) -> (Option<Authority>, Option<Certified>) {
+    async fn keep_once(&mut self) -> (Option<Authority>, Option<Certified>) {
         let now = jiff::Timestamp::now().as_second();
-        let looked = async {
+        let kept = async {
             let Some(authority) = self.authority(now).await? else {
                 return Ok((None, None));
             };
@@ -104,7 +104,7 @@ impl Keeper {
             }
             Ok::<_, String>((Some(authority), push))
         };
-        match looked.await {
+        match kept.await {
             Ok(found) => {
                 self.complaint = None;
                 found

@@ -1,5 +1,5 @@
 //! Keeps `caBundle` in the MutatingWebhookConfiguration right, also after someone overwrites it: with a
-//! wrong one, no marked DataPlane could be changed any more.
+//! wrong one, no DataPlane that is labelled for injection could be changed any more.
 
 use crate::causes::in_words;
 use crate::certificates::Bundle;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tagalong_runtime::Drain;
 
-/// How often it is looked at.
+/// How often it is done at.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Looks after the configuration `name` until the drain begins.
@@ -28,10 +28,10 @@ pub async fn keep(
         if drain.cancel(writes.granted()).await.is_none() {
             return;
         }
-        let wanted = bundle.borrow_and_update().clone();
-        if let Some(wanted) = wanted {
-            let looked = drain.cancel(look(&api, &name, &wanted, &writes)).await;
-            if let Some(Err(error)) = looked {
+        let desired = bundle.borrow_and_update().clone();
+        if let Some(desired) = desired {
+            let done = drain.cancel(set(&api, &name, &desired, &writes)).await;
+            if let Some(Err(error)) = done {
                 tracing::warn!(
                     name,
                     error,
@@ -51,16 +51,16 @@ pub async fn keep(
     }
 }
 
-async fn look(
+async fn set(
     api: &Api<MutatingWebhookConfiguration>,
     name: &str,
-    wanted: &str,
+    desired: &str,
     writes: &Writes,
 ) -> Result<(), String> {
     let Some(found) = api.get_opt(name).await.map_err(|error| in_words(&error))? else {
         return Ok(());
     };
-    let Some(patch) = patch(&found, wanted) else {
+    let Some(patch) = patch(&found, desired) else {
         return Ok(());
     };
     let patch: json_patch::Patch =
@@ -76,19 +76,19 @@ async fn look(
 }
 
 /// What sets the bundle where it is not right; none if it is right everywhere. Each step first tests
-/// that the webhook is still the one that was looked at.
-fn patch(found: &MutatingWebhookConfiguration, wanted: &str) -> Option<Value> {
+/// that the webhook is still the one that was done at.
+fn patch(found: &MutatingWebhookConfiguration, desired: &str) -> Option<Value> {
     let mut steps = Vec::new();
     for (i, webhook) in found.webhooks.iter().flatten().enumerate() {
         let bundle = webhook.client_config.ca_bundle.as_ref();
-        if bundle.is_none_or(|bundle| bundle.0 != wanted.as_bytes()) {
+        if bundle.is_none_or(|bundle| bundle.0 != desired.as_bytes()) {
             steps.push(
                 json!({"op": "test", "path": format!("/webhooks/{i}/name"), "value": webhook.name}),
             );
             steps.push(json!({
                 "op": "add",
                 "path": format!("/webhooks/{i}/clientConfig/caBundle"),
-                "value": STANDARD.encode(wanted),
+                "value": STANDARD.encode(desired),
             }));
         }
     }

@@ -13,7 +13,7 @@ use tagalong_index::Key;
 /// When nothing can be read.
 pub fn run(args: &OperateArgs, what: &str) -> Result<(), Failure> {
     let world = read(args)?;
-    print(world.look(|state| say(state, what)).as_bytes())
+    print(world.with(|state| say(state, what)).as_bytes())
 }
 
 /// What is to be said about `what`: `service/NAME`, `service/NAMESPACE/NAME`, or a name of Kong's.

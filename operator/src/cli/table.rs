@@ -14,7 +14,7 @@ use tagalong_wire::Message;
 pub fn run(args: &OperateArgs, dataplane: &str) -> Result<(), Failure> {
     let asked: Key = dataplane.parse().map_err(Failure::NotADataPlane)?;
     let world = read(args)?;
-    let snapshot = world.look(|state| {
+    let snapshot = world.with(|state| {
         let known = state.index.dataplanes().map(|one| one.key.clone());
         state.index.snapshot(&asked).ok_or_else(|| known.collect())
     });

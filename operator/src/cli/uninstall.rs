@@ -2,7 +2,7 @@
 //!
 //! It is the reconcilers' own difference to an empty desired state, by a process that holds the lease and so is
 //! the only one that writes. The webhook is up meanwhile and takes the sidecar out of
-//! each DataPlane whose mark goes; its configuration goes when that is done, or when writes fail, since a
+//! each DataPlane whose label goes; its configuration goes when that is done, or when writes fail, since a
 //! webhook that does not answer may be why.
 
 use crate::args::{OperateArgs, UninstallArgs};
@@ -169,7 +169,7 @@ async fn take_back(
         let nothing = Desired::default();
         let stages = writer
             .world
-            .look(|state| diff::due(&nothing, &state.observed));
+            .with(|state| diff::due(&nothing, &state.observed));
         if stages.is_empty() {
             break;
         }
@@ -194,7 +194,7 @@ async fn take_back(
 
 /// Nobody keeps the extensions' status any more.
 async fn forget_status(writer: &Writer) -> Result<(), Failure> {
-    let told: Vec<Key> = writer.world.look(|state| {
+    let told: Vec<Key> = writer.world.with(|state| {
         let told = state.observed.extensions.iter();
         let told = told.filter(|(_, extension)| extension.status.is_some());
         told.map(|(key, _)| key.clone()).collect()

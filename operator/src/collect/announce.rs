@@ -16,11 +16,11 @@ const WAITING: usize = 64;
 
 /// Takes what is to be told. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Announcer(mpsc::Sender<Trouble>);
+pub struct Announcer(mpsc::Sender<UncollectedPod>);
 
 /// A pod that cannot be collected.
 #[derive(Debug)]
-pub struct Trouble {
+pub struct UncollectedPod {
     pod: Key,
     uid: String,
     dataplane: Key,
@@ -29,7 +29,7 @@ pub struct Trouble {
 
 /// Somewhere to tell, and what has been told there.
 #[must_use]
-pub fn channel() -> (Announcer, mpsc::Receiver<Trouble>) {
+pub fn channel() -> (Announcer, mpsc::Receiver<UncollectedPod>) {
     let (sender, receiver) = mpsc::channel(WAITING);
     (Announcer(sender), receiver)
 }
@@ -40,7 +40,7 @@ impl Announcer {
         if target.ends {
             return;
         }
-        let trouble = Trouble {
+        let uncollected = UncollectedPod {
             pod: target.pod.clone(),
             uid: target.uid.clone(),
             dataplane: target.dataplane.clone(),
@@ -50,7 +50,7 @@ impl Announcer {
                 failed.next_step()
             ),
         };
-        if self.0.try_send(trouble).is_err() {
+        if self.0.try_send(uncollected).is_err() {
             tracing::debug!(pod = %target.pod, "too many Events wait, goes without this one");
         }
     }
@@ -61,24 +61,24 @@ pub async fn record(
     client: kube::Client,
     instance: String,
     writes: Writes,
-    mut troubles: mpsc::Receiver<Trouble>,
+    mut uncollected: mpsc::Receiver<UncollectedPod>,
     drain: Drain,
 ) {
     let mut events = Events::new(client, &instance);
     let work = async {
-        while let Some(trouble) = troubles.recv().await {
-            let (about, event) = event(&trouble);
+        while let Some(uncollected) = uncollected.recv().await {
+            let (about, event) = event(&uncollected);
             let published = writes.run(events.record(&event, &about)).await;
             if let Ok(Err(error)) = published {
                 let error = in_words(&error);
-                tracing::warn!(error, pod = %trouble.pod, "cannot record an Event");
+                tracing::warn!(error, pod = %uncollected.pod, "cannot record an Event");
             }
         }
     };
     drain.cancel(work).await;
 }
 
-fn event(trouble: &Trouble) -> (ObjectReference, Event) {
+fn event(uncollected: &UncollectedPod) -> (ObjectReference, Event) {
     let reference = |version: &str, kind: &str, key: &Key, uid: Option<&String>| ObjectReference {
         api_version: Some(version.to_owned()),
         kind: Some(kind.to_owned()),
@@ -90,16 +90,16 @@ fn event(trouble: &Trouble) -> (ObjectReference, Event) {
     let event = Event {
         type_: EventType::Warning,
         reason: "MetricsNotCollected".to_owned(),
-        note: Some(trouble.note.clone()),
+        note: Some(uncollected.note.clone()),
         action: "Collect".to_owned(),
         secondary: Some(reference(
             "gateway-operator.konghq.com/v1beta1",
             "DataPlane",
-            &trouble.dataplane,
+            &uncollected.dataplane,
             None,
         )),
     };
-    let about = reference("v1", "Pod", &trouble.pod, Some(&trouble.uid));
+    let about = reference("v1", "Pod", &uncollected.pod, Some(&uncollected.uid));
     (about, event)
 }
 

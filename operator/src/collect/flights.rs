@@ -2,8 +2,9 @@
 //!
 //! A scrape joins others only where it loses nothing by them: their fan-out ends before its own time is up, and gives the
 //! pods as long to answer as it would itself. So the impatient take no samples from the patient, whom the patient do not
-//! keep waiting, and scrapers of one timeout always share. Only a few fan-outs have room at once, since each holds what all
-//! pods sent. Who finds no room is content with half of its time for the pods; who has not even that is refused.
+//! keep waiting, and scrapers of one timeout always share. Only a few fan-outs run at once, since each holds what all
+//! pods sent. A scrape that finds no permit is content with half of its time for
+//! the pods; one without even that is refused.
 
 use futures::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
 use parking_lot::Mutex;
@@ -19,8 +20,8 @@ use tokio_util::task::AbortOnDropHandle;
 /// 115 MB: three of them, and not four, fit in the memory that the chart gives.
 pub(super) const AT_ONCE: usize = 3;
 
-/// Room for one collection, for as long as anybody holds it.
-pub type Room = Arc<OwnedSemaphorePermit>;
+/// Permit for one collection, for as long as anybody holds it.
+pub type Permit = Arc<OwnedSemaphorePermit>;
 
 /// What all pods sent.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +29,7 @@ pub struct Collection {
     /// To be written in any format.
     pub merger: Merger,
     /// To be held until it has been written.
-    pub room: Option<Room>,
+    pub permit: Option<Permit>,
 }
 
 /// How long a fan-out takes at most.
@@ -50,7 +51,7 @@ struct UnderWay {
 
 #[derive(Debug)]
 pub(super) struct Flights {
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// Each for as long as anybody waits for it.
     under_way: Mutex<Vec<UnderWay>>,
     begun: Notify,
@@ -59,7 +60,7 @@ pub(super) struct Flights {
 impl Default for Flights {
     fn default() -> Self {
         Self {
-            room: Arc::new(Semaphore::new(AT_ONCE)),
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
             under_way: Mutex::default(),
             begun: Notify::new(),
         }
@@ -68,7 +69,7 @@ impl Default for Flights {
 
 impl Flights {
     /// A fan-out for a scrape that gives pods so long from now; its own is what `begin` makes. None if there is
-    /// no room in time.
+    /// no permit in time.
     pub(super) async fn take<F>(
         &self,
         patience: Duration,
@@ -84,12 +85,12 @@ impl Flights {
             if let Some(flight) = suitable(&mut under_way, patience, deadline) {
                 return Some(flight);
             }
-            if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
+            if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
                 let times = Times { patience, deadline };
-                return Some(self.begin(&mut under_way, times, room, begin));
+                return Some(self.begin(&mut under_way, times, permit, begin));
             }
         }
-        let mut room = pin!(Arc::clone(&self.room).acquire_owned());
+        let mut permit = pin!(Arc::clone(&self.permits).acquire_owned());
         let mut too_late = pin!(tokio::time::sleep_until(arrived + half));
         loop {
             let mut begun = pin!(self.begun.notified());
@@ -99,7 +100,7 @@ impl Flights {
             }
             tokio::select! {
                 biased;
-                room = &mut room => {
+                permit = &mut permit => {
                     let mut under_way = self.under_way.lock();
                     if let Some(flight) = suitable(&mut under_way, half, deadline) {
                         return Some(flight);
@@ -107,7 +108,7 @@ impl Flights {
                     let patience = deadline.saturating_duration_since(Instant::now());
                     let times = Times { patience, deadline };
                     // Nobody closes the semaphore.
-                    return Some(self.begin(&mut under_way, times, room.ok()?, begin));
+                    return Some(self.begin(&mut under_way, times, permit.ok()?, begin));
                 }
                 () = begun => {}
                 () = &mut too_late => return None,
@@ -119,7 +120,7 @@ impl Flights {
         &self,
         under_way: &mut Vec<UnderWay>,
         times: Times,
-        room: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         begin: impl FnOnce(Times) -> F,
     ) -> Flight
     where
@@ -129,8 +130,8 @@ impl Flights {
         // It goes on without the scraper that began it, and ends when nobody is left who waits.
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let merger = work.await;
-            let room = Some(Arc::new(room));
-            Collection { merger, room }
+            let permit = Some(Arc::new(permit));
+            Collection { merger, permit }
         }));
         let flight = task.map(|done| Arc::new(done.unwrap_or_default()));
         let flight = flight.boxed().shared();
@@ -146,7 +147,7 @@ impl Flights {
 
     #[cfg(test)]
     pub(super) fn free(&self) -> usize {
-        self.room.available_permits()
+        self.permits.available_permits()
     }
 }
 

@@ -1,4 +1,4 @@
-//! How each pod fared in this collection, as an exposition. Made anew each time: a pod that is gone
+//! How each pod did in this collection, as an exposition. Made anew each time: a pod that is gone
 //! leaves no series behind.
 
 use crate::collect::fetch::{Answer, Failed};

@@ -10,8 +10,8 @@ use crate::metrics::Metrics;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::{ApiServer, Tokens};
 use crate::reconcile;
-use crate::reconcile::missed::Missed;
-use crate::reconcile::tell::Teller;
+use crate::reconcile::report::StatusReporter;
+use crate::reconcile::uninjected::Uninjected;
 use crate::reconcile::write::Writer;
 use crate::watch::Context;
 use crate::world::World;
@@ -68,7 +68,7 @@ pub async fn start(
     let (namespace, name) = (&args.namespace, &args.lease);
     let (lease, writes) = lease::claim(&client, namespace, name, &args.pod_name, drain);
     let serving = serve(&client, args, &writes, drain);
-    let teller = Teller::new(
+    let reporter = StatusReporter::new(
         client.clone(),
         &args.pod_name,
         writes.clone(),
@@ -84,9 +84,9 @@ pub async fn start(
     };
     let reconciled = reconcile::run(
         writer,
-        teller,
+        reporter,
         serving.bundle.clone(),
-        Missed::new(Duration::from_secs(args.missed_after)),
+        Uninjected::new(Duration::from_secs(args.missed_after)),
         synced.clone(),
         Duration::from_secs(args.resync_seconds),
         drain.clone(),
@@ -103,12 +103,12 @@ pub async fn start(
         drain.spawn("the keeper of the webhook's caBundle", kept);
     }
 
-    let (announcer, troubles) = announce::channel();
+    let (announcer, uncollected) = announce::channel();
     let recorded = announce::record(
         client.clone(),
         args.pod_name.clone(),
         writes.clone(),
-        troubles,
+        uncollected,
         drain.clone(),
     );
     let end = drain.clone();

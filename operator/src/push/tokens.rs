@@ -22,7 +22,7 @@ const REMEMBERED: usize = 20_000;
 /// Reviews under way at once, so that a crowd of reconnecting sidecars does not fall on the API server.
 const AT_ONCE: usize = 32;
 /// A review that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a token without a time of expiry is remembered.
 const SHORTLY: i64 = 60;
 
@@ -109,7 +109,7 @@ impl<R: Reviewer> Tokens<R> {
             let _turn = self.turns.acquire().await;
             self.reviewer.review(token).await
         };
-        let answer = match tokio::time::timeout(PATIENCE, reviewed).await {
+        let answer = match tokio::time::timeout(TIMEOUT, reviewed).await {
             Ok(Ok(review)) => judge(review),
             Ok(Err(error)) => Err(Refused::Unavailable(error)),
             Err(_elapsed) => Err(Refused::Unavailable("no answer in time".to_owned())),

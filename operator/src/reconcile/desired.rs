@@ -20,8 +20,8 @@ pub struct Desired {
     pub dataplanes: BTreeSet<Key>,
     /// Namespaces whose pods need the certificate authority.
     pub namespaces: BTreeSet<String>,
-    /// Extensions that something in other objects is for.
-    pub held: BTreeSet<Key>,
+    /// Extensions that need our finalizer, since something in other objects is for them.
+    pub finalized: BTreeSet<Key>,
     /// NetworkPolicies that admit to sidecars.
     pub policies: BTreeMap<Key, DesiredPolicy>,
     /// What sidecars are to trust, once it is known.
@@ -44,7 +44,7 @@ pub fn desired(
     };
     for plan in &plans {
         if plan.seen.is_some() && !plan.attachments.is_empty() {
-            desired.held.insert(plan.extension.clone());
+            desired.finalized.insert(plan.extension.clone());
         }
         for plugin in &plan.plugins {
             let config = plugin.config.0.clone();
@@ -64,7 +64,7 @@ pub fn desired(
         .dataplanes()
         .filter(|dataplane| dataplane.is_attached())
     {
-        // A workload is marked by a person; only its pods' namespace needs the authority.
+        // A workload is labelled for injection by a person; only its pods' namespace needs the authority.
         if dataplane.is_managed() && !dataplane.deleting {
             desired.dataplanes.insert(dataplane.key.clone());
         }

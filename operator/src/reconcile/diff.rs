@@ -20,7 +20,7 @@ use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 #[must_use]
 pub fn due(desired: &Desired, observed: &Observed) -> Vec<Vec<Action>> {
     let mut first: Vec<Action> = desired
-        .held
+        .finalized
         .iter()
         .filter_map(|key| hold(key, observed))
         .collect();
@@ -60,7 +60,7 @@ pub fn due(desired: &Desired, observed: &Observed) -> Vec<Vec<Action>> {
     let released = observed
         .extensions
         .keys()
-        .filter(|key| !desired.held.contains(key));
+        .filter(|key| !desired.finalized.contains(key));
     let last = unused.chain(released.filter_map(|key| release(key, observed)));
     let stages = vec![
         first,

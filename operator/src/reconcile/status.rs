@@ -22,17 +22,17 @@ pub const WRITE_FAILED: &str = "WriteFailed";
 
 /// What the plans do not know.
 #[derive(Clone, Debug, Default)]
-pub struct Trouble {
+pub struct PassResult {
     /// What cannot be written, and why.
     pub failed: BTreeMap<Subject, String>,
     /// Pods that have gone without a sidecar for long, by DataPlane.
-    pub missed: BTreeMap<Key, BTreeSet<Key>>,
+    pub uninjected: BTreeMap<Key, BTreeSet<Key>>,
 }
 
 /// One thing that is worth saying about an extension. It is the same as long as reason and object are: what the message
 /// says may change, as a port in an error does, and is no news.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Problem {
     /// The condition that it makes false; none if it is only worth an Event.
     pub condition: Option<&'static str>,
     /// The reason, in the words of conditions and Events.
@@ -47,24 +47,24 @@ pub struct Finding {
 
 /// What is wrong with an extension, or at least notable; in order.
 #[must_use]
-pub fn findings(plan: &Plan, index: &Index, trouble: &Trouble) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem> {
+    let mut problems = Vec::new();
     if plan.seen.is_none() {
-        return findings;
+        return problems;
     }
-    attachments(plan, index, &mut findings);
+    attachments(plan, index, &mut problems);
     for service in &plan.services {
         let about = Some(SubjectKind::Service.at(&service.service));
         match &service.outcome {
             Outcome::Plugin(_) => {}
-            Outcome::Missing => findings.push(Finding {
+            Outcome::Missing => problems.push(Problem {
                 condition: Some(RESOLVED_REFS),
                 reason: "ServiceNotFound",
                 about,
                 message: format!("Service {} does not exist", service.service),
                 detail: None,
             }),
-            Outcome::Refused(refusal) => findings.push(Finding {
+            Outcome::Refused(refusal) => problems.push(Problem {
                 condition: Some(PROGRAMMED),
                 reason: reason(refusal),
                 about,
@@ -73,11 +73,11 @@ pub fn findings(plan: &Plan, index: &Index, trouble: &Trouble) -> Vec<Finding> {
             }),
         }
     }
-    for (dataplane, pods) in &trouble.missed {
+    for (dataplane, pods) in &result.uninjected {
         if attached(plan).any(|key| key == dataplane) {
             let mut names: Vec<&str> = pods.iter().map(|pod| pod.name.as_ref()).collect();
             names.truncate(LISTED);
-            findings.push(Finding {
+            problems.push(Problem {
                 condition: Some(PROGRAMMED),
                 reason: "SidecarMissing",
                 about: Some(SubjectKind::DataPlane.at(dataplane)),
@@ -89,19 +89,19 @@ pub fn findings(plan: &Plan, index: &Index, trouble: &Trouble) -> Vec<Finding> {
             });
         }
     }
-    let failed = trouble.failed.iter();
-    findings.extend(
+    let failed = result.failed.iter();
+    problems.extend(
         failed
             .filter(|(subject, _)| concerns(plan, subject))
             .map(|(subject, error)| write_failed(subject, error)),
     );
-    findings
+    problems
 }
 
 /// What is to be said of a write that failed.
 #[must_use]
-pub fn write_failed(subject: &Subject, error: &str) -> Finding {
-    Finding {
+pub fn write_failed(subject: &Subject, error: &str) -> Problem {
+    Problem {
         condition: Some(PROGRAMMED),
         reason: WRITE_FAILED,
         about: Some(subject.clone()),
@@ -130,7 +130,7 @@ fn attached(plan: &Plan) -> impl Iterator<Item = &Key> {
         .filter_map(|attachment| attachment.dataplane.as_ref())
 }
 
-fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
+fn attachments(plan: &Plan, index: &Index, problems: &mut Vec<Problem>) {
     if plan.attachments.is_empty() {
         let (reason, message) = match plan.pending.first() {
             Some(configuration) => (
@@ -144,7 +144,7 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
                 "no ControlPlane and no workload refers to the extension".to_owned(),
             ),
         };
-        findings.push(Finding {
+        problems.push(Problem {
             condition: Some(ACCEPTED),
             reason,
             about: None,
@@ -163,7 +163,7 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
             .iter()
             .map(|one| one.by.key.to_string())
             .collect();
-        findings.push(Finding {
+        problems.push(Problem {
             condition: None,
             reason: "AttachedTwice",
             about: None,
@@ -183,7 +183,7 @@ fn attachments(plan: &Plan, index: &Index, findings: &mut Vec<Finding>) {
             }
             Some(_) => continue,
         };
-        findings.push(Finding {
+        problems.push(Problem {
             condition: Some(RESOLVED_REFS),
             reason: "DataPlaneNotFound",
             about: attachment
@@ -211,7 +211,7 @@ fn reason(refusal: &Refusal) -> &'static str {
 #[must_use]
 pub fn status(
     plan: &Plan,
-    findings: &[Finding],
+    problems: &[Problem],
     stands: Option<&MetricsExtensionStatus>,
     now: Timestamp,
 ) -> MetricsExtensionStatus {
@@ -222,7 +222,7 @@ pub fn status(
         .iter()
         .map(|condition| (condition.type_.as_str(), condition))
         .collect();
-    let make = |type_: &str, against: Vec<&Finding>, good: (&str, &str)| {
+    let make = |type_: &str, against: Vec<&Problem>, good: (&str, &str)| {
         let (status, reason, message) = match against.first() {
             None => ("True", good.0, good.1.to_owned()),
             Some(first) => ("False", first.reason, list(&against)),
@@ -238,11 +238,11 @@ pub fn status(
         }
     };
     let against = |condition: Option<&str>| {
-        findings
+        problems
             .iter()
-            .filter(|finding| match condition {
-                Some(_) => finding.condition == condition,
-                None => finding.condition.is_some(),
+            .filter(|problem| match condition {
+                Some(_) => problem.condition == condition,
+                None => problem.condition.is_some(),
             })
             .collect::<Vec<_>>()
     };
@@ -294,13 +294,13 @@ pub fn status(
     }
 }
 
-fn list(findings: &[&Finding]) -> String {
-    let mut messages: Vec<&str> = findings
+fn list(problems: &[&Problem]) -> String {
+    let mut messages: Vec<&str> = problems
         .iter()
         .take(LISTED)
-        .map(|finding| finding.message.as_str())
+        .map(|problem| problem.message.as_str())
         .collect();
-    let more = findings.len().saturating_sub(LISTED);
+    let more = problems.len().saturating_sub(LISTED);
     let rest = format!("and {more} more");
     if more > 0 {
         messages.push(&rest);

@@ -67,10 +67,10 @@ impl Scrape {
             }
             _ => Ok(Collection {
                 merger: collect::alone(&self.metrics.plain()),
-                room: None,
+                permit: None,
             }),
         };
-        let Collection { merger, room } = match collected {
+        let Collection { merger, permit } = match collected {
             Ok(collection) => collection,
             Err(why) => {
                 let answer = text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
@@ -81,7 +81,7 @@ impl Scrape {
         let within = waits.map_or(READ_WITHIN, |waits| waits.max(SHORTEST) + LEEWAY);
         let hangup = request.extensions().get::<Hangup>().cloned();
         let lifeline = Lifeline::until(arrived + within, hangup.unwrap_or_default());
-        let pieces = Pieces::new(merger.finish(format), gzip).bounded(room, lifeline);
+        let pieces = Pieces::new(merger.finish(format), gzip).bounded(permit, lifeline);
         let mut response = Response::new(Answer::Pieces(Box::new(pieces)));
         let open = format == Format::OpenMetrics;
         let headers = response.headers_mut();

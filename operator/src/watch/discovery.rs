@@ -15,16 +15,16 @@ impl Served {
     /// # Errors
     ///
     /// When the API server does not answer, or not for one of its groups.
-    pub async fn look(&mut self, client: &kube::Client, groups: &[&str]) -> kube::Result<()> {
-        let wanted: BTreeSet<&str> = groups.iter().copied().collect();
+    pub async fn refresh(&mut self, client: &kube::Client, groups: &[&str]) -> kube::Result<()> {
+        let groups_asked: BTreeSet<&str> = groups.iter().copied().collect();
         let mut found = Self::default();
-        if wanted.contains("") {
+        if groups_asked.contains("") {
             for resource in client.list_core_api_resources("v1").await?.resources {
                 found.add("", "v1", resource.name);
             }
         }
         for group in client.list_api_groups().await?.groups {
-            if !wanted.contains(group.name.as_str()) {
+            if !groups_asked.contains(group.name.as_str()) {
                 continue;
             }
             for version in &group.versions {

@@ -131,7 +131,7 @@ pub struct Observed {
     pub ca: BTreeMap<String, CaConfigMap>,
 }
 
-/// How an object of one kind is observed. Each call says whether a reconciler should look.
+/// How an object of one kind is observed. Each call returns whether a reconcile pass is due.
 pub trait Observe: Sized {
     /// The kind in the index.
     const INDEXED: ObjectKind;
@@ -237,7 +237,7 @@ impl Observe for crds::DataPlaneMetricsExtension {
             (metadata.resource_version, metadata.managed_fields) = (None, None);
             metadata
         };
-        // The status is for us to write, and no reason to look again.
+        // The status is for us to write, and no reason for another pass.
         let old = observed.extensions.insert(key(self), self.clone());
         old.is_none_or(|old| metadata(&old) != metadata(self))
     }
@@ -253,13 +253,13 @@ impl Observe for crds::DataPlaneMetricsExtension {
 
 /// ConfigMaps and NetworkPolicies are no matter of the index.
 impl Observed {
-    /// The NetworkPolicy is new or has changed. Says whether a reconciler should look.
+    /// The NetworkPolicy is new or has changed. Returns whether a reconcile pass is due.
     pub fn policy_seen(&mut self, policy: &NetworkPolicy) -> bool {
         let seen = Policy::of(policy);
         self.policies.insert(key(policy), seen.clone()) != Some(seen)
     }
 
-    /// The ConfigMap is new or has changed. Says whether a reconciler should look.
+    /// The ConfigMap is new or has changed. Returns whether a reconcile pass is due.
     pub fn ca_seen(&mut self, config_map: &ConfigMap) -> bool {
         let data = config_map.data.as_ref();
         let labels = config_map.labels();

@@ -14,12 +14,12 @@ fn target(ends: bool) -> Target {
 
 #[test]
 fn says_which_pod_why_and_what_to_do() {
-    let (announcer, mut troubles) = channel();
+    let (announcer, mut uncollected) = channel();
     announcer.announce(&target(true), &Failed::Timeout);
     announcer.announce(&target(false), &Failed::Status(502));
-    let trouble = troubles.try_recv().expect("one is told");
-    assert!(troubles.try_recv().is_err(), "a pod that ends is none");
-    let (about, event) = event(&trouble);
+    let told = uncollected.try_recv().expect("one is told");
+    assert!(uncollected.try_recv().is_err(), "a pod that ends is none");
+    let (about, event) = event(&told);
     assert_eq!(
         (
             about.kind.as_deref(),
@@ -41,7 +41,7 @@ fn says_which_pod_why_and_what_to_do() {
 
 #[tokio::test]
 async fn does_not_wait_for_those_who_write() {
-    let (announcer, _troubles) = channel();
+    let (announcer, _uncollected) = channel();
     let work = async {
         for _ in 0..10 * WAITING {
             announcer.announce(&target(false), &Failed::Timeout);

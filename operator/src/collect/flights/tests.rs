@@ -53,15 +53,15 @@ async fn the_equally_patient_share_to_the_end() {
 #[tokio::test(start_paused = true)]
 async fn none_loses_by_anothers_patience_or_the_lack_of_it() {
     let sky = Sky::default();
-    let _patient = sky.take(30).await.expect("room");
+    let _patient = sky.take(30).await.expect("a permit");
     tokio::time::sleep(SECOND).await;
-    let _impatient = sky.take(10).await.expect("room");
+    let _impatient = sky.take(10).await.expect("a permit");
     assert_eq!(sky.begun(), 2, "the first would have kept it waiting");
     tokio::time::sleep(SECOND).await;
-    let _middling = sky.take(20).await.expect("room");
+    let _middling = sky.take(20).await.expect("a permit");
     assert_eq!(sky.begun(), 3, "the second would have given pods less time");
     tokio::time::sleep(20 * SECOND).await;
-    let _late = sky.take(10).await.expect("room");
+    let _late = sky.take(10).await.expect("a permit");
     assert_eq!(sky.begun(), 3, "the first ends soon, and began early");
 }
 

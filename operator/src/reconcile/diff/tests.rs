@@ -128,7 +128,7 @@ fn desired(services: &[&str]) -> Desired {
             .collect(),
         dataplanes: [key("kong")].into(),
         namespaces: ["default".to_owned()].into(),
-        held: [key("x")].into(),
+        finalized: [key("x")].into(),
         bundle: Some("PEM".into()),
         ..Desired::default()
     }

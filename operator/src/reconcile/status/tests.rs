@@ -35,15 +35,15 @@ fn service(name: &str) -> Object {
     ))
 }
 
-fn said(objects: Vec<Object>, trouble: &Trouble) -> (Vec<Finding>, MetricsExtensionStatus) {
+fn said(objects: Vec<Object>, result: &PassResult) -> (Vec<Problem>, MetricsExtensionStatus) {
     let mut index = Index::new(Settings::default());
     for object in objects {
         index.apply(object);
     }
     let plan = index.plan(&Key::new("default", "x"));
-    let findings = findings(&plan, &index, trouble);
-    let status = status(&plan, &findings, None, Timestamp::UNIX_EPOCH);
-    (findings, status)
+    let problems = problems(&plan, &index, result);
+    let status = status(&plan, &problems, None, Timestamp::UNIX_EPOCH);
+    (problems, status)
 }
 
 fn conditions(status: &MetricsExtensionStatus) -> Vec<String> {
@@ -64,8 +64,8 @@ fn all_is_well() {
         dataplane(),
         service("echo"),
     ];
-    let (findings, status) = said(objects, &Trouble::default());
-    assert_eq!(findings, []);
+    let (problems, status) = said(objects, &PassResult::default());
+    assert_eq!(problems, []);
     assert_eq!(
         conditions(&status),
         [
@@ -99,7 +99,7 @@ fn each_trouble_has_its_reason() {
             "ResolvedRefs False DataPlaneNotFound",
         ),
     ] {
-        let (_, status) = said(objects, &Trouble::default());
+        let (_, status) = said(objects, &PassResult::default());
         let said = conditions(&status);
         assert!(
             said.iter().any(|condition| condition == expected),
@@ -121,10 +121,10 @@ fn two_control_planes_are_worth_an_event_and_no_more() {
         control_plane("b"),
         dataplane(),
     ];
-    let (findings, status) = said(objects, &Trouble::default());
-    assert_eq!(findings.len(), 1);
+    let (problems, status) = said(objects, &PassResult::default());
+    assert_eq!(problems.len(), 1);
     assert_eq!(
-        (findings[0].reason, findings[0].condition),
+        (problems[0].reason, problems[0].condition),
         ("AttachedTwice", None)
     );
     assert!(conditions(&status).contains(&"Ready True Ready".to_owned()));
@@ -140,32 +140,32 @@ fn a_failed_write_shows() {
     ];
     let failed = |key: &str| {
         let subject = SubjectKind::Service.at(&Key::new("default", key));
-        Trouble {
+        PassResult {
             failed: [(subject, "too long".to_owned())].into(),
-            ..Trouble::default()
+            ..PassResult::default()
         }
     };
     let (_, status) = said(objects.clone(), &failed("echo"));
     assert!(conditions(&status).contains(&"Programmed False WriteFailed".to_owned()));
-    let (findings, _) = said(objects, &failed("other"));
-    assert_eq!(findings, [], "somebody else's Service");
+    let (problems, _) = said(objects, &failed("other"));
+    assert_eq!(problems, [], "somebody else's Service");
 }
 
 #[test]
 fn pods_without_a_sidecar_show() {
     let objects = vec![extension(&[]), control_plane("cp"), dataplane()];
-    let missed = |pods: &[&str]| {
+    let uninjected = |pods: &[&str]| {
         let pods = pods.iter().map(|pod| Key::new("default", *pod)).collect();
-        Trouble {
-            missed: [(Key::new("default", "kong"), pods)].into(),
-            ..Trouble::default()
+        PassResult {
+            uninjected: [(Key::new("default", "kong"), pods)].into(),
+            ..PassResult::default()
         }
     };
-    let (first, status) = said(objects.clone(), &missed(&["pod"]));
+    let (first, status) = said(objects.clone(), &uninjected(&["pod"]));
     assert!(conditions(&status).contains(&"Programmed False SidecarMissing".to_owned()));
     let detail = first[0].detail.as_deref();
     assert_eq!(detail, Some("at present 1: pod"), "which, for the Event");
-    let (_, later) = said(objects, &missed(&["another", "one"]));
+    let (_, later) = said(objects, &uninjected(&["another", "one"]));
     assert_eq!(later, status, "pods that come and go are no news");
 }
 
@@ -174,12 +174,12 @@ fn times_change_only_with_the_status_and_others_conditions_stay() {
     let mut index = Index::new(Settings::default());
     index.apply(extension(&[]));
     let plan = index.plan(&Key::new("default", "x"));
-    let findings = findings(&plan, &index, &Trouble::default());
-    let mut stands = status(&plan, &findings, None, Timestamp::UNIX_EPOCH);
+    let problems = problems(&plan, &index, &PassResult::default());
+    let mut stands = status(&plan, &problems, None, Timestamp::UNIX_EPOCH);
     let mut theirs = stands.conditions[0].clone();
     theirs.type_ = "example.com/Theirs".into();
     stands.conditions.push(theirs);
-    let later = status(&plan, &findings, Some(&stands), Timestamp::MAX);
+    let later = status(&plan, &problems, Some(&stands), Timestamp::MAX);
     assert_eq!(later, stands);
     let turned = status(&plan, &[], Some(&stands), Timestamp::MAX);
     assert_eq!(
@@ -204,9 +204,9 @@ fn no_kind_of_write_fails_untold() {
             ConfigMap => "tagalong-ca",
             Policy => "some-policy",
         };
-        let failed = |namespace: &str| Trouble {
+        let failed = |namespace: &str| PassResult {
             failed: [(kind.at(&Key::new(namespace, name)), "no".to_owned())].into(),
-            ..Trouble::default()
+            ..PassResult::default()
         };
         let objects = [
             extension(&["echo"]),
@@ -214,13 +214,13 @@ fn no_kind_of_write_fails_untold() {
             dataplane(),
             service("echo"),
         ];
-        let (findings, status) = said(objects.to_vec(), &failed("default"));
-        assert_eq!(findings.len(), 1, "{kind:?}");
+        let (problems, status) = said(objects.to_vec(), &failed("default"));
+        assert_eq!(problems.len(), 1, "{kind:?}");
         assert!(
             conditions(&status).contains(&"Programmed False WriteFailed".to_owned()),
             "{kind:?}"
         );
-        let (findings, _) = said(objects.to_vec(), &failed("elsewhere"));
-        assert_eq!(findings, [], "{kind:?} of somebody else");
+        let (problems, _) = said(objects.to_vec(), &failed("elsewhere"));
+        assert_eq!(problems, [], "{kind:?} of somebody else");
     }
 }

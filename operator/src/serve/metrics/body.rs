@@ -1,7 +1,7 @@
 //! The body of an answer, written as it is sent: never all of it is in memory.
 
 use super::lifeline::Lifeline;
-use crate::collect::Room;
+use crate::collect::Permit;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tagalong_exposition::merge::Merged;
 
-/// Room for a piece, which may exceed its 64 KiB by a line.
+/// Permit for a piece, which may exceed its 64 KiB by a line.
 const PIECE: usize = 72 * 1024;
 /// So much is compressed at once, if not enough comes of it to be sent.
 const PIECES: usize = 8;
@@ -36,7 +36,7 @@ pub struct Pieces {
     gzip: Option<(GzEncoder<Vec<u8>>, Vec<u8>)>,
     ended: bool,
     /// Held until it has been sent.
-    room: Option<Room>,
+    permit: Option<Permit>,
     lifeline: Option<Lifeline>,
 }
 
@@ -52,14 +52,14 @@ impl Pieces {
             merged,
             gzip: gzip.then(encoder),
             ended: false,
-            room: None,
+            permit: None,
             lifeline: None,
         }
     }
 
-    /// The same, which takes up `room` for as long as it lives, and that is what `lifeline` allows.
-    pub(super) fn bounded(mut self, room: Option<Room>, lifeline: Lifeline) -> Self {
-        (self.room, self.lifeline) = (room, Some(lifeline));
+    /// The same, which takes up `permit` for as long as it lives, and that is what `lifeline` allows.
+    pub(super) fn bounded(mut self, permit: Option<Permit>, lifeline: Lifeline) -> Self {
+        (self.permit, self.lifeline) = (permit, Some(lifeline));
         self
     }
 

@@ -10,7 +10,7 @@ fn example() -> PathBuf {
 fn the_published_example_gives_a_table() {
     let world = World::new(Settings::default(), metrics::Push::default());
     load(&example()).expect("reads").into_world(&world);
-    let table = world.look(|state| state.index.snapshot(&Key::new("default", "kong")));
+    let table = world.with(|state| state.index.snapshot(&Key::new("default", "kong")));
     let services = table.expect("a table").services;
     assert!(
         services.0.values().any(|service| service.name == "echo"),
@@ -28,7 +28,7 @@ fn changes_are_seen_and_nothing_else() {
     let loaded = load(dir.path()).expect("reads");
     loaded.into_world(&world);
     let exists = |name| {
-        world.look(|state| {
+        world.with(|state| {
             state
                 .index
                 .explain_service(&Key::new("default", name))
@@ -64,6 +64,6 @@ fn a_dump_of_a_large_cluster_is_read() {
         .collect();
     std::fs::write(dir.path().join("all.yaml"), all).expect("written");
     load(dir.path()).expect("reads").into_world(&world);
-    let services = world.look(|state| state.index.count(tagalong_index::ObjectKind::Service));
+    let services = world.with(|state| state.index.count(tagalong_index::ObjectKind::Service));
     assert_eq!(services, 2_000);
 }

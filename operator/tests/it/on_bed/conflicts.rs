@@ -74,12 +74,12 @@ impl Late {
     /// What should be there by what it saw.
     fn desired(&self) -> Desired {
         let look = |state: &State| desired(&state.index, &state.observed, Some("PEM"), &[]).1;
-        self.writer.world.look(look)
+        self.writer.world.with(look)
     }
 
     async fn write(&self, desired: &Desired) -> Written {
         let look = |state: &State| due(desired, &state.observed);
-        self.writer.carry_out(self.writer.world.look(look)).await
+        self.writer.carry_out(self.writer.world.with(look)).await
     }
 
     /// What there is, whatever it saw.

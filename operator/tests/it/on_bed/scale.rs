@@ -76,7 +76,7 @@ async fn all_connect_at_once_and_all_hear_of_a_change() -> Result {
         .until("all pods to be known", || async {
             let known = operator
                 .world
-                .look(|state| state.index.count(tagalong_index::ObjectKind::Pod));
+                .with(|state| state.index.count(tagalong_index::ObjectKind::Pod));
             if known >= many() {
                 Ok(())
             } else {

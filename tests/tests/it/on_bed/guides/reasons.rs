@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// Where reasons are given, each file with what stands in front of one.
 const SOURCES: &[(&str, &[&str])] = &[
-    // Findings, and their conditions when all is well.
+    // Problems, and their conditions when all is well.
     (
         "operator/src/reconcile/status.rs",
         &[
@@ -16,7 +16,7 @@ const SOURCES: &[(&str, &[&str])] = &[
             "&str = \"",
         ],
     ),
-    ("operator/src/reconcile/tell.rs", &["reason: \""]),
+    ("operator/src/reconcile/report.rs", &["reason: \""]),
     ("operator/src/collect/announce.rs", &["reason: \""]),
     ("operator/src/collect/fetch.rs", &["=> \""]),
     ("operator/src/push/server.rs", &["refuse(\"", ", \""]),

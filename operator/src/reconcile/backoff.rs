@@ -1,5 +1,5 @@
-//! Writes that failed are held back: each object for itself and longer each time, whatever else changes meanwhile. A
-//! forbidden write in a busy cluster is tried as seldom as in a quiet one.
+//! A write that failed is tried again after a backoff: for each object by itself and longer each time, whatever else
+//! changes meanwhile. A forbidden write is retried as seldom in a busy cluster as in a quiet one.
 
 use crate::reconcile::action::Action;
 use crate::reconcile::subject::{Subject, SubjectKind};
@@ -54,7 +54,7 @@ impl Pause {
 
 /// The writes that failed.
 #[derive(Debug, Default)]
-pub struct Held(BTreeMap<Subject, Entry>);
+pub struct Backoff(BTreeMap<Subject, Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -66,7 +66,7 @@ struct Entry {
     changed: bool,
 }
 
-impl Held {
+impl Backoff {
     /// Of all that is due, what may be written now. A Service waits with the plugin that it is to name.
     pub fn admit(&mut self, mut stages: Vec<Vec<Action>>, now: Instant) -> Vec<Vec<Action>> {
         for entry in self.0.values_mut() {

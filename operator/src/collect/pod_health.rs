@@ -1,7 +1,7 @@
-//! How pods fared, so that each change is told once, and a pod that changes all the time fills no log.
+//! The health of pods over collections, so that each change is reported once, and a pod that changes all the time fills no log.
 //!
-//! A pod at the edge of a scraper's patience fails every other time. A few of its changes are told at once, then one now
-//! and then; what is told is how it fares at that time.
+//! A pod at the edge of a scraper's timeout fails every other time. A few of its changes are reported at once, then one now
+//! and then; what is reported is its health at that time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,9 +12,9 @@ const AT_ONCE: u32 = 4;
 /// After that one in this time.
 const PAUSE: Duration = Duration::from_secs(600);
 
-/// Pods that do not fare well, or did not a while ago, by UID.
+/// Pods that fail, or did a while ago, by UID.
 #[derive(Debug, Default)]
-pub(super) struct Fared(HashMap<String, Pod>);
+pub(super) struct PodHealth(HashMap<String, Pod>);
 
 #[derive(Debug)]
 struct Pod {
@@ -25,7 +25,7 @@ struct Pod {
     since: Instant,
 }
 
-impl Fared {
+impl PodHealth {
     /// A pod has failed at some time for some reason, or for none. Returns whether that is to be told.
     pub(super) fn note(&mut self, uid: &str, failed: Option<&'static str>, now: Instant) -> bool {
         let pod = match self.0.get_mut(uid) {
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn each_change_once() {
-        let (mut fared, begin) = (Fared::default(), Instant::now());
+        let (mut health, begin) = (PodHealth::default(), Instant::now());
         let mut time = begin;
         for (failed, told) in [
             (None, false),
@@ -81,18 +81,18 @@ mod tests {
             (None, false),
         ] {
             time += Duration::from_secs(15);
-            assert_eq!(fared.note("u", failed, time), told, "{failed:?}");
+            assert_eq!(health.note("u", failed, time), told, "{failed:?}");
         }
     }
 
     #[test]
     fn what_changes_all_the_time_is_told_now_and_then_and_in_the_end_as_it_is() {
-        let (mut fared, begin) = (Fared::default(), Instant::now());
+        let (mut health, begin) = (PodHealth::default(), Instant::now());
         let mut told = Vec::new();
         let mut seconds = 0;
         while seconds < 36_000 {
             let failed = (seconds % 30 == 0).then_some("timeout");
-            if fared.note("u", failed, begin + Duration::from_secs(seconds)) {
+            if health.note("u", failed, begin + Duration::from_secs(seconds)) {
                 told.push((seconds, failed));
             }
             seconds += 15;
@@ -106,20 +106,20 @@ mod tests {
         let most = at_once + 36_000 / PAUSE.as_secs();
         assert!(told.len() as u64 <= most, "{} told", told.len());
         let end = begin + Duration::from_secs(seconds);
-        let rest =
-            (0..100).filter(|minute| fared.note("u", None, end + Duration::from_secs(60 * minute)));
+        let rest = (0..100)
+            .filter(|minute| health.note("u", None, end + Duration::from_secs(60 * minute)));
         let was_well = told.last().is_some_and(|(_, failed)| failed.is_none());
         assert_eq!(rest.count(), usize::from(!was_well));
-        assert!(fared.0.is_empty(), "long since well, it is forgotten");
+        assert!(health.0.is_empty(), "long since well, it is forgotten");
     }
 
     #[test]
     fn a_pod_that_is_gone_is_forgotten() {
-        let (mut fared, now) = (Fared::default(), Instant::now());
-        assert!(fared.note("u", Some("status"), now));
-        fared.retain(|uid| uid == "u");
-        assert!(!fared.note("u", Some("status"), now));
-        fared.retain(|_| false);
-        assert!(fared.note("u", Some("status"), now));
+        let (mut health, now) = (PodHealth::default(), Instant::now());
+        assert!(health.note("u", Some("status"), now));
+        health.retain(|uid| uid == "u");
+        assert!(!health.note("u", Some("status"), now));
+        health.retain(|_| false);
+        assert!(health.note("u", Some("status"), now));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tagalong_crds as crds;
 use tagalong_index::{Object, ObjectKind, Settings};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const GRACE: Duration = Duration::from_secs(120);
 const AGAIN: Duration = Duration::from_secs(600);
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
@@ -62,13 +62,13 @@ fn counts(found: &Found) -> (usize, usize) {
 #[tokio::test(start_paused = true)]
 async fn told_after_a_while_and_touched_now_and_then() {
     let (mut index, observed) = world(|_| ());
-    let mut missed = Missed::new(PATIENCE);
+    let mut uninjected = Uninjected::new(GRACE);
     let start = Instant::now();
-    let first = missed.look(&index, &observed, start);
+    let first = uninjected.check(&index, &observed, start);
     assert_eq!((first.all, counts(&first)), (1, (0, 0)));
-    assert_eq!(first.next, Some(PATIENCE));
+    assert_eq!(first.next, Some(GRACE));
 
-    let later = missed.look(&index, &observed, start + PATIENCE);
+    let later = uninjected.check(&index, &observed, start + GRACE);
     assert_eq!(counts(&later), (1, 1));
     assert_eq!(later.next, Some(AGAIN));
     // An update that changes nothing, and that does nothing where somebody else was faster.
@@ -80,14 +80,14 @@ async fn told_after_a_while_and_touched_now_and_then() {
     assert_eq!(later.touch, [touch]);
     let mut touches = 0;
     for minute in 0..60 {
-        let now = start + PATIENCE + Duration::from_secs(60 * minute);
-        touches += missed.look(&index, &observed, now).touch.len();
+        let now = start + GRACE + Duration::from_secs(60 * minute);
+        touches += uninjected.check(&index, &observed, now).touch.len();
     }
     assert_eq!(touches, 5, "one in ten minutes, after the first");
 
     index.apply(whole());
     assert_eq!(
-        missed.look(&index, &observed, start + 2 * AGAIN),
+        uninjected.check(&index, &observed, start + 2 * AGAIN),
         Found::default()
     );
 }
@@ -96,23 +96,26 @@ async fn told_after_a_while_and_touched_now_and_then() {
 #[tokio::test(start_paused = true)]
 async fn a_second_rollout_has_its_own_time_and_no_touch_of_its_own() {
     let (mut index, observed) = world(|_| ());
-    let mut missed = Missed::new(PATIENCE);
+    let mut uninjected = Uninjected::new(GRACE);
     let start = Instant::now();
-    missed.look(&index, &observed, start);
-    let touched = start + PATIENCE;
-    assert_eq!(counts(&missed.look(&index, &observed, touched)), (1, 1));
+    uninjected.check(&index, &observed, start);
+    let touched = start + GRACE;
+    assert_eq!(
+        counts(&uninjected.check(&index, &observed, touched)),
+        (1, 1)
+    );
 
     index.apply(whole());
-    missed.look(&index, &observed, touched);
+    uninjected.check(&index, &observed, touched);
     index.apply(bare());
-    let again = touched + PATIENCE;
-    assert_eq!(counts(&missed.look(&index, &observed, again)), (0, 0));
-    let told = again + PATIENCE;
-    let found = missed.look(&index, &observed, told);
+    let again = touched + GRACE;
+    assert_eq!(counts(&uninjected.check(&index, &observed, again)), (0, 0));
+    let told = again + GRACE;
+    let found = uninjected.check(&index, &observed, told);
     assert_eq!(counts(&found), (1, 0));
     assert_eq!(found.next, Some(touched + AGAIN - told));
     assert_eq!(
-        counts(&missed.look(&index, &observed, touched + AGAIN)),
+        counts(&uninjected.check(&index, &observed, touched + AGAIN)),
         (1, 1)
     );
 }
@@ -120,7 +123,7 @@ async fn a_second_rollout_has_its_own_time_and_no_touch_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn only_pods_that_run_and_stay_are_missed() {
     let (mut index, observed) = world(|_| ());
-    let mut missed = Missed::new(PATIENCE);
+    let mut uninjected = Uninjected::new(GRACE);
     let now = Instant::now();
     for other in [
         pod(|pod| pod["status"]["phase"] = json!("Pending")),
@@ -128,9 +131,9 @@ async fn only_pods_that_run_and_stay_are_missed() {
         pod(|pod| pod["metadata"]["labels"] = json!({})),
     ] {
         index.apply(other);
-        missed.look(&index, &observed, now);
+        uninjected.check(&index, &observed, now);
         assert_eq!(
-            missed.look(&index, &observed, now + AGAIN),
+            uninjected.check(&index, &observed, now + AGAIN),
             Found::default()
         );
     }
@@ -141,10 +144,13 @@ async fn a_dataplane_on_its_way_out_is_not_brought_through() {
     let (index, observed) = world(|dataplane| {
         dataplane["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
     });
-    let mut missed = Missed::new(PATIENCE);
+    let mut uninjected = Uninjected::new(GRACE);
     let now = Instant::now();
-    missed.look(&index, &observed, now);
-    assert_eq!(counts(&missed.look(&index, &observed, now + AGAIN)), (1, 0));
+    uninjected.check(&index, &observed, now);
+    assert_eq!(
+        counts(&uninjected.check(&index, &observed, now + AGAIN)),
+        (1, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,11 +164,11 @@ async fn who_is_not_to_have_one_misses_none() {
     let extension = Key::new("default", "x");
     unattached.0.delete(ObjectKind::Extension, &extension);
     for (index, observed) in [unmarked, unattached] {
-        let mut missed = Missed::new(PATIENCE);
+        let mut uninjected = Uninjected::new(GRACE);
         let now = Instant::now();
-        missed.look(&index, &observed, now);
+        uninjected.check(&index, &observed, now);
         assert_eq!(
-            missed.look(&index, &observed, now + AGAIN),
+            uninjected.check(&index, &observed, now + AGAIN),
             Found::default()
         );
     }

@@ -23,7 +23,12 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 /// Looks every 100 ms for so long, as in a busy world, and counts how often the write is tried.
-fn tries(held: &mut Held, from: Instant, length: Duration, version: impl Fn(u32) -> String) -> u32 {
+fn tries(
+    backoff: &mut Backoff,
+    from: Instant,
+    length: Duration,
+    version: impl Fn(u32) -> String,
+) -> u32 {
     let mut tries = 0;
     for step in 0.. {
         let now = from + Duration::from_millis(100) * step;
@@ -31,9 +36,9 @@ fn tries(held: &mut Held, from: Instant, length: Duration, version: impl Fn(u32)
             break;
         }
         let action = action("a", &version(step));
-        if held.admit(vec![vec![action.clone()]], now) != [vec![]] {
+        if backoff.admit(vec![vec![action.clone()]], now) != [vec![]] {
             tries += 1;
-            held.note(failed(action, Some("forbidden")), now);
+            backoff.note(failed(action, Some("forbidden")), now);
         }
     }
     tries
@@ -41,10 +46,10 @@ fn tries(held: &mut Held, from: Instant, length: Duration, version: impl Fn(u32)
 
 #[test]
 fn whatever_else_changes_it_is_tried_ever_less_often() {
-    let (mut held, start) = (Held::default(), Instant::now());
-    let first = tries(&mut held, start, seconds(60.0), |_| "1".into());
+    let (mut backoff, start) = (Backoff::default(), Instant::now());
+    let first = tries(&mut backoff, start, seconds(60.0), |_| "1".into());
     assert!((6..=8).contains(&first), "{first} in the first minute");
-    let later = tries(&mut held, start + seconds(60.0), seconds(600.0), |_| {
+    let later = tries(&mut backoff, start + seconds(60.0), seconds(600.0), |_| {
         "1".into()
     });
     assert!((10..=21).contains(&later), "{later} in ten minutes more");
@@ -57,70 +62,74 @@ fn a_service_waits_with_the_plugin_that_it_is_to_name() {
         key: Key::new("default", "echo"),
         patch: json!({"metadata": {"annotations": {ADDED_PLUGIN: plugin}}}),
     };
-    let (mut held, start) = (Held::default(), Instant::now());
-    held.note(failed(action("a", "1"), Some("forbidden")), start);
+    let (mut backoff, start) = (Backoff::default(), Instant::now());
+    backoff.note(failed(action("a", "1"), Some("forbidden")), start);
     let stages = |plugin: &str| vec![vec![action("a", "1")], vec![naming(plugin)]];
-    assert_eq!(held.admit(stages("a"), start), [vec![], vec![]]);
-    assert_eq!(held.admit(stages("b"), start), [vec![], vec![naming("b")]]);
+    assert_eq!(backoff.admit(stages("a"), start), [vec![], vec![]]);
+    assert_eq!(
+        backoff.admit(stages("b"), start),
+        [vec![], vec![naming("b")]]
+    );
     let later = start + seconds(60.0);
-    assert_eq!(held.admit(stages("a"), later), stages("a"));
+    assert_eq!(backoff.admit(stages("a"), later), stages("a"));
 }
 
 #[test]
 fn an_object_that_changes_is_tried_sooner_but_not_at_every_change() {
-    let (mut held, start) = (Held::default(), Instant::now());
-    held.note(failed(action("a", "1"), Some("forbidden")), start);
+    let (mut backoff, start) = (Backoff::default(), Instant::now());
+    backoff.note(failed(action("a", "1"), Some("forbidden")), start);
     let changed = vec![vec![action("a", "2")]];
-    let soon = held.admit(changed.clone(), start + seconds(0.13));
+    let soon = backoff.admit(changed.clone(), start + seconds(0.13));
     assert_eq!(soon, changed, "an eighth of a second is the most it waits");
     let same = vec![vec![action("a", "1")]];
-    assert_eq!(held.admit(same, start + seconds(0.13)), [vec![]]);
+    assert_eq!(backoff.admit(same, start + seconds(0.13)), [vec![]]);
 
-    let restless = tries(&mut held, start, seconds(600.0), |step| step.to_string());
+    let restless = tries(&mut backoff, start, seconds(600.0), |step| step.to_string());
     assert!(restless < 600 / 3, "{restless} in ten minutes");
 }
 
 #[test]
 fn one_object_holds_back_no_other_and_success_ends_it() {
-    let (mut held, start) = (Held::default(), Instant::now());
-    held.note(failed(action("a", "1"), Some("forbidden")), start);
+    let (mut backoff, start) = (Backoff::default(), Instant::now());
+    backoff.note(failed(action("a", "1"), Some("forbidden")), start);
     let stages = vec![vec![action("a", "1"), action("b", "1")]];
-    assert_eq!(held.admit(stages, start), [vec![action("b", "1")]]);
-    assert_eq!(held.errors().len(), 1);
+    assert_eq!(backoff.admit(stages, start), [vec![action("b", "1")]]);
+    assert_eq!(backoff.errors().len(), 1);
     assert!(
-        held.next(start)
+        backoff
+            .next(start)
             .is_some_and(|next| next >= seconds(0.5) && next <= seconds(1.0))
     );
     let written = Written {
         done: vec![action("a", "1").subject()],
         ..Written::default()
     };
-    held.note(written, start);
-    assert!(held.errors().is_empty() && held.next(start).is_none());
+    backoff.note(written, start);
+    assert!(backoff.errors().is_empty() && backoff.next(start).is_none());
 }
 
 #[test]
 fn a_conflict_waits_and_is_no_failure() {
-    let (mut held, start) = (Held::default(), Instant::now());
-    held.note(failed(action("a", "1"), None), start);
-    assert!(held.errors().is_empty());
+    let (mut backoff, start) = (Backoff::default(), Instant::now());
+    backoff.note(failed(action("a", "1"), None), start);
+    assert!(backoff.errors().is_empty());
     assert_eq!(
-        held.admit(vec![vec![action("a", "1")]], start),
+        backoff.admit(vec![vec![action("a", "1")]], start),
         [vec![]],
         "the watch has not told yet"
     );
-    assert!(held.next(start).is_some());
+    assert!(backoff.next(start).is_some());
 }
 
 #[test]
 fn what_is_due_no_longer_is_told_no_longer_but_remembered_for_its_time() {
-    let (mut held, start) = (Held::default(), Instant::now());
-    held.note(failed(action("a", "1"), Some("forbidden")), start);
-    held.admit(Vec::new(), start);
-    assert!(held.errors().is_empty() && held.next(start).is_none());
-    let again = held.admit(vec![vec![action("a", "1")]], start + seconds(0.1));
+    let (mut backoff, start) = (Backoff::default(), Instant::now());
+    backoff.note(failed(action("a", "1"), Some("forbidden")), start);
+    backoff.admit(Vec::new(), start);
+    assert!(backoff.errors().is_empty() && backoff.next(start).is_none());
+    let again = backoff.admit(vec![vec![action("a", "1")]], start + seconds(0.1));
     assert_eq!(again, [vec![]]);
-    held.admit(Vec::new(), start + seconds(1.1));
+    backoff.admit(Vec::new(), start + seconds(1.1));
     let again = vec![vec![action("a", "1")]];
-    assert_eq!(held.admit(again.clone(), start + seconds(1.1)), again);
+    assert_eq!(backoff.admit(again.clone(), start + seconds(1.1)), again);
 }

@@ -1,11 +1,11 @@
-//! Tells people: the status of extensions where it has room, and Events, each thing once.
+//! Reports to people: conditions of extensions, where the definition has them, and Events, each problem once.
 
 use crate::causes::in_words;
 use crate::events::Events;
 use crate::lease::Writes;
 use crate::metrics::{self, Kind, Reason};
-use crate::reconcile::held::Pause;
-use crate::reconcile::status::{Finding, Trouble, WRITE_FAILED, findings, status, write_failed};
+use crate::reconcile::backoff::Pause;
+use crate::reconcile::status::{PassResult, Problem, WRITE_FAILED, problems, status, write_failed};
 use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::reconcile::write::{api, namespace_ends, typed};
 use crate::world::World;
@@ -26,25 +26,25 @@ use tokio::time::Instant;
 /// A note of an Event may hold 1 kB (`validateV1EventSeries` and its neighbours in Kubernetes).
 const NOTE: usize = 1000;
 
-/// What was said: of which extension, if of one; the reason; about what; and in which words, unless they are the API
+/// What was reported: of which extension, if of one; the reason; about what; and in which words, unless they are the API
 /// server's, which may differ each time.
-type Said = (Option<Key>, &'static str, Option<Subject>, Option<String>);
+type Reported = (Option<Key>, &'static str, Option<Subject>, Option<String>);
 
-/// Tells people.
-pub struct Teller {
+/// Writes conditions and Events.
+pub struct StatusReporter {
     client: kube::Client,
     events: Events,
     writes: Writes,
     world: World,
     metrics: metrics::Reconcile,
-    said: BTreeSet<Said>,
+    reported: BTreeSet<Reported>,
     /// Statuses that could not be written, and over which version.
-    unsaid: BTreeMap<Key, (Pause, Option<String>)>,
+    pending: BTreeMap<Key, (Pause, Option<String>)>,
     /// Kong's own definition of the kind has no room for conditions: it drops them without a word.
-    no_room: BTreeSet<Key>,
+    without_conditions: BTreeSet<Key>,
 }
 
-impl Teller {
+impl StatusReporter {
     /// Speaks as `instance`.
     #[must_use]
     pub fn new(
@@ -60,22 +60,22 @@ impl Teller {
             writes,
             world,
             metrics,
-            said: BTreeSet::new(),
-            unsaid: BTreeMap::new(),
-            no_room: BTreeSet::new(),
+            reported: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            without_conditions: BTreeSet::new(),
         }
     }
 
-    /// Says what is to be said after a pass, and when to try again what could not be said.
-    pub async fn tell(&mut self, plans: &[Plan], trouble: &Trouble) -> Option<Duration> {
+    /// Reports what a pass found. Returns when to try again what could not be written.
+    pub async fn report(&mut self, plans: &[Plan], result: &PassResult) -> Option<Duration> {
         let mut now = BTreeSet::new();
         let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
-        let mut strays = trouble.failed.clone();
+        let mut unclaimed = result.failed.clone();
         let mut next = None;
-        let unsaid = std::mem::take(&mut self.unsaid);
+        let pending = std::mem::take(&mut self.pending);
         for plan in plans {
-            let (found, stands) = self.world.look(|state| {
-                let found = findings(plan, &state.index, trouble);
+            let (found, stands) = self.world.with(|state| {
+                let found = problems(plan, &state.index, result);
                 (
                     found,
                     state.observed.extensions.get(&plan.extension).cloned(),
@@ -84,38 +84,38 @@ impl Teller {
             let Some(stands) = stands else { continue };
             let mut regarding = SubjectKind::Extension.at(&plan.extension).reference();
             regarding.uid.clone_from(&stands.metadata.uid);
-            for finding in &found {
-                *counts.entry(finding.reason).or_default() += 1;
-                if finding.reason == WRITE_FAILED
-                    && let Some(subject) = &finding.about
+            for problem in &found {
+                *counts.entry(problem.reason).or_default() += 1;
+                if problem.reason == WRITE_FAILED
+                    && let Some(subject) = &problem.about
                 {
-                    strays.remove(subject);
+                    unclaimed.remove(subject);
                 }
                 let extension = Some(plan.extension.clone());
-                let words = (finding.reason != WRITE_FAILED).then(|| finding.message.clone());
-                let said = (extension, finding.reason, finding.about.clone(), words);
-                if !self.said.contains(&said) {
-                    self.event(&regarding, finding).await;
+                let words = (problem.reason != WRITE_FAILED).then(|| problem.message.clone());
+                let reported = (extension, problem.reason, problem.about.clone(), words);
+                if !self.reported.contains(&reported) {
+                    self.event(&regarding, problem).await;
                 }
-                now.insert(said);
+                now.insert(reported);
             }
             if plan.seen.is_some() {
-                let last = unsaid.get(&plan.extension);
-                let untold = self.status(plan, &found, &stands, last).await;
-                next = untold.into_iter().chain(next).min();
+                let last = pending.get(&plan.extension);
+                let pending_for = self.status(plan, &found, &stands, last).await;
+                next = pending_for.into_iter().chain(next).min();
             }
         }
         // What is taken back concerns no extension any more: then the object itself is where people look.
-        for (subject, error) in &strays {
+        for (subject, error) in &unclaimed {
             *counts.entry(WRITE_FAILED).or_default() += 1;
-            let said = (None, WRITE_FAILED, Some(subject.clone()), None);
-            if !self.said.contains(&said) {
-                let finding = write_failed(subject, error);
-                self.event(&subject.reference(), &finding).await;
+            let reported = (None, WRITE_FAILED, Some(subject.clone()), None);
+            if !self.reported.contains(&reported) {
+                let problem = write_failed(subject, error);
+                self.event(&subject.reference(), &problem).await;
             }
-            now.insert(said);
+            now.insert(reported);
         }
-        self.said = now;
+        self.reported = now;
         self.metrics.refused.clear();
         for (reason, count) in counts {
             self.metrics
@@ -126,10 +126,10 @@ impl Teller {
         next
     }
 
-    async fn event(&mut self, regarding: &ObjectReference, finding: &Finding) {
-        let secondary = finding.about.as_ref().map(Subject::reference);
-        let mut note = finding.message.clone();
-        if let Some(detail) = &finding.detail {
+    async fn event(&mut self, regarding: &ObjectReference, problem: &Problem) {
+        let secondary = problem.about.as_ref().map(Subject::reference);
+        let mut note = problem.message.clone();
+        if let Some(detail) = &problem.detail {
             note = format!("{note} ({detail})");
         }
         if note.len() > NOTE {
@@ -139,7 +139,7 @@ impl Teller {
         }
         let event = Event {
             type_: EventType::Warning,
-            reason: finding.reason.to_owned(),
+            reason: problem.reason.to_owned(),
             note: Some(note),
             action: "Reconcile".to_owned(),
             secondary,
@@ -149,13 +149,13 @@ impl Teller {
             && !namespace_ends(&error)
         {
             let error = in_words(&error);
-            tracing::warn!(error, reason = finding.reason, "cannot record an Event");
+            tracing::warn!(error, reason = problem.reason, "cannot record an Event");
         }
         tracing::info!(
             kind = regarding.kind,
             namespace = regarding.namespace,
             name = regarding.name,
-            reason = finding.reason,
+            reason = problem.reason,
             "{}",
             event.note.unwrap_or_default()
         );
@@ -165,18 +165,18 @@ impl Teller {
     async fn status(
         &mut self,
         plan: &Plan,
-        findings: &[Finding],
+        problems: &[Problem],
         stands: &DataPlaneMetricsExtension,
         last: Option<&(Pause, Option<String>)>,
     ) -> Option<Duration> {
         let key = &plan.extension;
         let now = Timestamp::now();
         let old = stands.status.as_ref();
-        let new = status(plan, findings, old, now);
+        let new = status(plan, problems, old, now);
         let reference = |status: Option<&MetricsExtensionStatus>| {
             status.and_then(|status| status.control_plane_ref.clone())
         };
-        let same = if self.no_room.contains(key) {
+        let same = if self.without_conditions.contains(key) {
             reference(old) == new.control_plane_ref
         } else {
             old == Some(&new)
@@ -188,7 +188,7 @@ impl Teller {
         if let Some((pause, over)) = last {
             let left = pause.left(over != version, Instant::now());
             if !left.is_zero() {
-                self.unsaid.insert(key.clone(), (*pause, over.clone()));
+                self.pending.insert(key.clone(), (*pause, over.clone()));
                 return Some(left);
             }
         }
@@ -197,7 +197,7 @@ impl Teller {
         }
         let now = Instant::now();
         let pause = Pause::after(last.map(|(pause, _)| *pause), now);
-        self.unsaid.insert(key.clone(), (pause, version.clone()));
+        self.pending.insert(key.clone(), (pause, version.clone()));
         Some(pause.left(false, now))
     }
 
@@ -235,8 +235,8 @@ impl Teller {
                     .as_ref()
                     .is_some_and(|status| !status.conditions.is_empty());
                 if kept {
-                    self.no_room.remove(key);
-                } else if self.no_room.insert(key.clone()) {
+                    self.without_conditions.remove(key);
+                } else if self.without_conditions.insert(key.clone()) {
                     tracing::info!(
                         %key,
                         "the installed definition of {} in {GATEWAY_OPERATOR} has no conditions: its state shows in Events only",

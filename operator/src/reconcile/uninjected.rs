@@ -1,6 +1,6 @@
-//! Pods that should have a sidecar and have none: the webhook was away when their DataPlane was written,
-//! or came later. They are told of, and their DataPlane is brought through the webhook again: an update
-//! that changes nothing is enough, since the API server asks its webhooks all the same.
+//! Pods that should have a sidecar and have none: the webhook did not answer when their DataPlane was written, or was
+//! installed later. They are reported, and their DataPlane is brought through the webhook again: an update that
+//! changes nothing is enough, since the API server calls its webhooks all the same.
 
 use crate::reconcile::action::{Action, Patched};
 use crate::world::observed::Observed;
@@ -11,18 +11,18 @@ use tagalong_index::{Index, Key};
 use tagalong_wire::contract::INJECT_ENABLED;
 use tokio::time::Instant;
 
-/// One DataPlane is brought through the webhook no more often than once in so many times the patience.
+/// One DataPlane is brought through the webhook no more often than once in this many grace periods.
 const RARELY: u32 = 5;
 
-/// What was missed, and since when.
+/// Which DataPlanes have uninjected pods, and since when.
 #[derive(Debug)]
-pub struct Missed {
-    patience: Duration,
+pub struct Uninjected {
+    grace: Duration,
     since: BTreeMap<Key, Instant>,
     touched: BTreeMap<Key, Instant>,
 }
 
-/// What is missed now.
+/// What is uninjected now.
 #[derive(Debug, Default, PartialEq)]
 pub struct Found {
     /// Pods that run without a sidecar, by DataPlane; only those that were given their time.
@@ -31,15 +31,15 @@ pub struct Found {
     pub all: usize,
     /// DataPlanes that are to be brought through the webhook again.
     pub touch: Vec<Action>,
-    /// When to look again.
+    /// When to check again.
     pub next: Option<Duration>,
 }
 
-impl Missed {
-    /// A rollout may take `patience` before its old pods count as missed.
-    pub fn new(patience: Duration) -> Self {
+impl Uninjected {
+    /// A rollout may take `grace` before its old pods count as uninjected.
+    pub fn new(grace: Duration) -> Self {
         Self {
-            patience,
+            grace,
             since: BTreeMap::new(),
             touched: BTreeMap::new(),
         }
@@ -47,11 +47,11 @@ impl Missed {
 
     /// How long one DataPlane is left alone after it was brought through the webhook.
     fn rest(&self) -> Duration {
-        self.patience.saturating_mul(RARELY)
+        self.grace.saturating_mul(RARELY)
     }
 
-    /// Looks at all marked DataPlanes of Kong's operators.
-    pub fn look(&mut self, index: &Index, observed: &Observed, now: Instant) -> Found {
+    /// Checks all DataPlanes of Kong's operators that are labelled for injection.
+    pub fn check(&mut self, index: &Index, observed: &Observed, now: Instant) -> Found {
         let rest = self.rest();
         let mut found = Found::default();
         let mut since = BTreeMap::new();
@@ -74,7 +74,7 @@ impl Missed {
             let key = &dataplane.key;
             let begun = self.since.get(key).copied().unwrap_or(now);
             since.insert(key.clone(), begun);
-            let due = begun + self.patience;
+            let due = begun + self.grace;
             let mut next = due;
             if now >= due {
                 found.pods.insert(key.clone(), bare);
