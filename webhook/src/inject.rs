@@ -1,6 +1,7 @@
 //! An object in, a JSON Patch out.
 
 mod before;
+mod difference;
 mod kind;
 mod listen;
 mod marker;
@@ -10,17 +11,17 @@ mod ports;
 mod refusal;
 mod sidecar;
 
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{Patch, PatchOperation};
+use json_patch::Patch;
 use serde_json::{Value, json};
 use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
+use self::difference::difference;
 use self::kind::Kind;
 use self::marker::Marker;
 use self::overrides::Overrides;
 use self::pod::Pod;
 pub use self::refusal::Refusal;
-use crate::Settings;
+use crate::{Settings, sparse};
 
 /// The first volume that Kong's operators give Kong's pods.
 const CLUSTER_CERTIFICATE: &str = "cluster-certificate";
@@ -136,8 +137,13 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outco
         warnings.push("the sidecar is removed, because the object is not labelled for injection; its pods are replaced".to_owned());
         (base, Verdict::Removed)
     };
+    let patch = difference(kind.template(), template, &desired);
+    // Only a sidecar that is not of our making can be too large to be put back.
+    if difference::values(&patch).any(sparse::is_partial) {
+        return Outcome::unchanged(Verdict::Kept);
+    }
     Outcome {
-        patch: difference(kind.template(), template, &desired),
+        patch,
         verdict,
         warnings,
     }
@@ -157,6 +163,9 @@ fn added(
 ) -> Result<Value, Refusal> {
     if kind == Kind::Workload && kind::owned_by_data_plane(object) {
         return Err(Refusal::OwnedByDataPlane);
+    }
+    if sparse::is_passed_over(base) {
+        return Err(Refusal::TooLarge);
     }
     let pod = Pod::read(base)?;
     let proxy = pod.proxy(kind)?;
@@ -235,21 +244,4 @@ fn put_certificates_first(template: &mut Value, marker: &mut Marker) {
         volumes.insert(0, json!({"name": CLUSTER_CERTIFICATE}));
         marker.volumes.push(CLUSTER_CERTIFICATE.to_owned());
     }
-}
-
-/// The patch that makes `template`, which is at `path`, into `desired`.
-fn difference(path: &str, template: &Value, desired: &Value) -> Patch {
-    let mut patch = json_patch::diff(template, desired);
-    // The paths of `Kind::template` are pointers; an empty one would only be refused by the API server.
-    let prefix = PointerBuf::parse(path).unwrap_or_default();
-    for operation in &mut patch.0 {
-        let (PatchOperation::Add(json_patch::AddOperation { path, .. })
-        | PatchOperation::Remove(json_patch::RemoveOperation { path })
-        | PatchOperation::Replace(json_patch::ReplaceOperation { path, .. })) = operation
-        else {
-            continue;
-        };
-        *path = prefix.concat(path);
-    }
-    patch
 }

@@ -8,9 +8,11 @@
 //! request, and the API server sees no change at all.
 
 mod args;
+mod cut;
 mod image;
 mod inject;
 mod intake;
+mod json;
 mod metrics;
 mod quantity;
 mod resources;
@@ -18,6 +20,7 @@ pub mod review;
 mod run;
 pub mod server;
 mod settings;
+mod sparse;
 
 pub use self::args::Args;
 pub use self::inject::{Outcome, Refusal, Verdict, inject};

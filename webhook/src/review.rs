@@ -9,13 +9,18 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Settings, Verdict, inject};
+use crate::cut::{LOGGED, cut};
+use crate::sparse::Reader;
+use crate::{Settings, Verdict, inject, json};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
 /// The API server shortens what is longer (`k8s.io/apiserver/pkg/warning`), and says so in the middle of a word.
 const LONGEST_WARNING: usize = 256;
+
+/// The API server's are UUIDs. It goes into the answer, and an answer must be short.
+const LONGEST_UID: usize = 253;
 
 /// Why a request is no review.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +40,7 @@ pub enum BadReview {
     #[error("the AdmissionReview has no request")]
     NoRequest,
     /// The answer could not be told from others.
-    #[error("the AdmissionReview's request has no uid")]
+    #[error("the AdmissionReview's request has no uid of at most {LONGEST_UID} bytes")]
     NoUid,
 }
 
@@ -46,9 +51,9 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The object's kind, in words of the program.
     pub kind: &'static str,
-    /// Its namespace.
+    /// Its namespace, cut to the length of a name.
     pub namespace: String,
-    /// Its name; empty where the API server is yet to make one up.
+    /// Its name, cut to the length of a name; empty where the API server is yet to make one up.
     pub name: String,
     /// What becomes of it.
     pub verdict: Verdict,
@@ -75,8 +80,6 @@ struct Request {
     namespace: String,
     #[serde(default)]
     name: String,
-    object: Option<Value>,
-    old_object: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -105,19 +108,27 @@ struct Response<'a> {
 /// # Errors
 /// It is none.
 pub fn review(body: &[u8], settings: &Settings) -> Result<Answer, BadReview> {
-    let review: Review = serde_json::from_slice(body)?;
+    let body =
+        std::str::from_utf8(body).map_err(<serde_json::Error as serde::de::Error>::custom)?;
+    // Reads all of it once; the objects are passed over here.
+    let review: Review = serde_json::from_str(body)?;
     if review.api_version != API_VERSION || review.kind != KIND {
         return Err(BadReview::OtherKind {
-            api_version: shortened(review.api_version),
-            kind: shortened(review.kind),
+            api_version: cut(review.api_version, LOGGED),
+            kind: cut(review.kind, LOGGED),
         });
     }
     let request = review.request.ok_or(BadReview::NoRequest)?;
-    if request.uid.is_empty() {
+    let asked = json::field(body, "request").filter(|asked| asked.starts_with('{'));
+    let asked = asked.ok_or(BadReview::NoRequest)?;
+    if request.uid.is_empty() || request.uid.len() > LONGEST_UID {
         return Err(BadReview::NoUid);
     }
-    let object = request.object.unwrap_or_default();
-    let outcome = inject(&object, request.old_object.as_ref(), settings);
+    let reader = Reader::default();
+    let part = |name| json::field(asked, name);
+    let object = part("object").map_or(Value::Null, |text| reader.object(text));
+    let old = part("oldObject").map(|text| reader.object(text));
+    let outcome = inject(&object, old.as_ref(), settings);
     let changed = !outcome.patch.is_empty();
     let patch = if changed {
         Some(STANDARD.encode(serde_json::to_vec(&outcome.patch)?))
@@ -127,7 +138,7 @@ pub fn review(body: &[u8], settings: &Settings) -> Result<Answer, BadReview> {
     let warnings = outcome
         .warnings
         .into_iter()
-        .map(|warning| shortened(format!("tagalong: {warning}")))
+        .map(|warning| cut(format!("tagalong: {warning}"), LONGEST_WARNING))
         .collect();
     let body = serde_json::to_vec(&Reviewed {
         api_version: API_VERSION,
@@ -143,8 +154,8 @@ pub fn review(body: &[u8], settings: &Settings) -> Result<Answer, BadReview> {
     Ok(Answer {
         body,
         kind: kind(&object),
-        namespace: request.namespace,
-        name: request.name,
+        namespace: cut(request.namespace, LOGGED),
+        name: cut(request.name, LOGGED),
         verdict: outcome.verdict,
         changed,
     })
@@ -159,18 +170,6 @@ fn kind(object: &Value) -> &'static str {
         Some("StatefulSet") => "StatefulSet",
         _ => "other",
     }
-}
-
-/// At most [`LONGEST_WARNING`] bytes, cut between characters.
-fn shortened(mut text: String) -> String {
-    if text.len() > LONGEST_WARNING {
-        let end = (0..=LONGEST_WARNING - '…'.len_utf8())
-            .rev()
-            .find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or_default());
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]

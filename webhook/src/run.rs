@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use tagalong_runtime::serve::{BindError, Server};
+use tagalong_runtime::serve::{BindError, Limits, Server};
 use tagalong_runtime::tls::{self, Files};
 use tagalong_runtime::{Drain, EndError, Runtime, StartError, drain};
 
@@ -14,6 +14,12 @@ use crate::{Args, Handler, Metrics};
 /// How long reviews are still taken after SIGTERM. The API server learns late that a pod is about to go, and with
 /// `failurePolicy: Fail` each review that meets a closed door is a request denied.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// What the port for reviews bears, and with it the memory that others can take: an API server needs one or two
+/// connections, and clusters have a handful of API servers.
+const CONNECTIONS: usize = 64;
+/// Reviews under way on one connection; the API server sends what is beyond that a little later.
+const STREAMS: u32 = 16;
 
 /// Why the process could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +52,14 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let server = Server::bind(args.listen).await?;
     tracing::info!(address = %server.address(), "listens for reviews");
     let mut certificates = Files::in_dir(&args.tls_dir).follow(runtime.drain());
-    let server = server.with_tls(tls::config(certificates.clone())?);
+    let limits = Limits {
+        connections: CONNECTIONS,
+        streams: STREAMS,
+        ..Limits::default()
+    };
+    let server = server
+        .with_limits(limits)
+        .with_tls(tls::config(certificates.clone())?);
     let ready = runtime.readiness().handle("certificate");
     let handler = Handler::new(args.settings(), metrics);
     let task = tokio::spawn({

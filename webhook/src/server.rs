@@ -11,6 +11,7 @@ use tagalong_runtime::admin::text;
 use tagalong_runtime::sparing::Sparing;
 use tokio::time::Instant;
 
+use crate::cut::{LOGGED, cut};
 use crate::intake::{Intake, Review, Unread};
 use crate::metrics::Metrics;
 use crate::review::{Answer, review};
@@ -73,6 +74,7 @@ impl Handler {
             Err((status, reason)) => {
                 metrics.refused(status);
                 if let Some(unsaid) = problems.due(status.as_u16()) {
+                    let reason = cut(reason.clone(), LOGGED);
                     tracing::warn!(%status, reason, unsaid, "no answer to give");
                 }
                 let mut response = text(status, format!("{reason}\n"));
@@ -157,7 +159,8 @@ impl Handler {
             return;
         };
         if let Verdict::Refused(reason) = verdict {
-            tracing::warn!(kind, namespace, name, %reason, unsaid, "no sidecar");
+            let reason = cut(reason.to_string(), LOGGED);
+            tracing::warn!(kind, namespace, name, reason, unsaid, "no sidecar");
         } else {
             tracing::info!(kind, namespace, name, verdict = word, unsaid, "changed");
         }

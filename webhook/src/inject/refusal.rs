@@ -15,6 +15,11 @@ pub enum Refusal {
     /// A part of the pod template is not of the type that Kubernetes wants.
     #[error("{0} of the pod template is not of the type that Kubernetes expects")]
     Malformed(&'static str),
+    /// So much in the pod template would have to be looked at that it is not.
+    #[error(
+        "the pod template has more containers, volumes, KONG_* variables or annotations than tagalong reads"
+    )]
+    TooLarge,
     /// No container is recognised as Kong.
     #[error(
         "no container in the pod template is named `proxy`, so Kong's container cannot be identified"

@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{BadReview, LONGEST_WARNING, review, shortened};
+use super::{BadReview, LONGEST_WARNING, review};
 use crate::{Settings, Verdict};
 
 fn settings() -> Settings {
@@ -145,17 +145,4 @@ fn what_is_no_review_is_told_so() {
     ));
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(matches!(bad(&deep), BadReview::Unreadable(_)));
-}
-
-#[test]
-fn warnings_are_cut_between_characters() {
-    assert_eq!(shortened("short".to_owned()), "short");
-    for text in ["x".repeat(1000), "ä".repeat(1000), "→".repeat(1000)] {
-        let short = shortened(text);
-        assert!(
-            short.len() <= LONGEST_WARNING
-                && short.len() > LONGEST_WARNING - 8
-                && short.ends_with('…')
-        );
-    }
 }

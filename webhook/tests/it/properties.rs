@@ -2,6 +2,8 @@
 
 use crate::support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use support::{all_settings, applied, corpus, injected, sidecar, template, unmarked};
@@ -242,6 +244,26 @@ proptest! {
         let stored = applied(&object, &injected(&object, &older));
         let updated = applied(&stored, &injected(&stored, &newer));
         prop_assert_eq!(updated, applied(&object, &injected(&object, &newer)));
+    }
+
+    /// The plain way, the object built as a whole and `inject` asked, is the judge of the one that passes most of it over.
+    #[test]
+    fn what_is_passed_over_changes_nothing(object in prop_oneof![anything(), damaged()], old in prop::option::of(damaged()), stored in any::<bool>(), older in some_settings(), settings in some_settings()) {
+        let older = Settings { started: 100, ..older };
+        let old = old.map(|old| if stored { applied(&old, &injected(&old, &older)) } else { old });
+        for object in [Some(&object), old.as_ref()].into_iter().flatten() {
+            let whole = inject(object, old.as_ref(), &settings);
+            let request = json!({"uid": "u", "object": object, "oldObject": old});
+            let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+            let answer = tagalong_webhook::review::review(review.to_string().as_bytes(), &settings).unwrap();
+            prop_assert_eq!(&answer.verdict, &whole.verdict);
+            let response: Value = serde_json::from_slice(&answer.body).unwrap();
+            let patch = response["response"]["patch"].as_str().map(|patch| STANDARD.decode(patch).unwrap());
+            let patch: json_patch::Patch = patch.map_or_else(json_patch::Patch::default, |patch| serde_json::from_slice(&patch).unwrap());
+            prop_assert_eq!(patch, whole.patch);
+            let warnings = response["response"]["warnings"].as_array().map_or(0, Vec::len);
+            prop_assert_eq!(warnings, whole.warnings.len());
+        }
     }
 
     #[test]
