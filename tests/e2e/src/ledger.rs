@@ -11,7 +11,7 @@ use crate::faults::Killed;
 use crate::figures::say;
 use crate::recovery::Recovery;
 use crate::road::Road;
-use crate::trickle::{Fared, Forgiven, Trickle};
+use crate::trickle::{Forgiven, PartStats, Trickle};
 
 /// What was measured.
 pub struct Ledger<'a> {
@@ -61,8 +61,8 @@ impl<'a> Ledger<'a> {
         let (recovery, ()) = tokio::try_join!(well, stage.started_again(&killed))
             .map_err(|error| format!("{name}: {error}"))?;
         self.recoveries.push((name, recovery));
-        if let Some(fared) = self.trickle.fared().last() {
-            self.say(&row(fared, Some(recovery)));
+        if let Some(stats) = self.trickle.parts().last() {
+            self.say(&row(stats, Some(recovery)));
         }
         Ok(())
     }
@@ -71,10 +71,10 @@ impl<'a> Ledger<'a> {
     pub async fn close(&self) {
         self.trickle.end().await;
         say(HEAD);
-        for fared in self.trickle.fared() {
+        for stats in self.trickle.parts() {
             let mut recoveries = self.recoveries.iter();
-            let recovery = recoveries.find(|(name, _)| *name == fared.part);
-            say(&row(&fared, recovery.map(|(_, recovery)| *recovery)));
+            let recovery = recoveries.find(|(name, _)| *name == stats.part);
+            say(&row(&stats, recovery.map(|(_, recovery)| *recovery)));
         }
     }
 
@@ -101,16 +101,16 @@ const HEAD: &str = concat!(
     "| leader | webhook | new label | autoscaler"
 );
 
-fn row(fared: &Fared, recovery: Option<Recovery>) -> String {
-    let Fared {
+fn row(stats: &PartStats, recovery: Option<Recovery>) -> String {
+    let PartStats {
         part,
         requests,
         again,
         unreached,
         silence,
         ..
-    } = fared;
-    let lost = fared.lost.len();
+    } = stats;
+    let lost = stats.lost.len();
     let silence = silence.as_secs_f64();
     let after = |time: fn(Recovery) -> Duration| {
         let time = recovery.map(time);

@@ -37,9 +37,9 @@ pub enum Forgiven {
     Everything,
 }
 
-/// How requests fared in one part of a test.
+/// What became of the requests in one part of a test.
 #[derive(Clone, Debug, Default)]
-pub struct Fared {
+pub struct PartStats {
     /// The part's name.
     pub part: &'static str,
     /// How many began in it.
@@ -57,7 +57,7 @@ pub struct Fared {
     forgiven: Forgiven,
 }
 
-impl Fared {
+impl PartStats {
     fn of(part: &'static str, forgiven: Forgiven) -> Self {
         Self {
             part,
@@ -122,7 +122,7 @@ fn is_unreached(error: &str) -> bool {
 
 /// What all requests have in common.
 struct Counted {
-    parts: Vec<Fared>,
+    parts: Vec<PartStats>,
     answered: Instant,
 }
 
@@ -135,8 +135,8 @@ impl Counted {
                 now.silence = now.silence.max(silence);
             }
         }
-        if let Some(fared) = self.parts.get_mut(part) {
-            fared.end(again, answer);
+        if let Some(stats) = self.parts.get_mut(part) {
+            stats.end(again, answer);
         }
     }
 }
@@ -157,7 +157,7 @@ impl Trickle {
         forgiven: Forgiven,
     ) -> Self {
         let counted = Arc::new(Mutex::new(Counted {
-            parts: vec![Fared::of(part, forgiven)],
+            parts: vec![PartStats::of(part, forgiven)],
             answered: Instant::now(),
         }));
         let all = Arc::clone(&counted);
@@ -186,12 +186,15 @@ impl Trickle {
 
     /// From now on requests are counted for another part of the test.
     pub fn part(&self, part: &'static str, forgiven: Forgiven) {
-        self.counted.lock().parts.push(Fared::of(part, forgiven));
+        self.counted
+            .lock()
+            .parts
+            .push(PartStats::of(part, forgiven));
     }
 
-    /// How they fared up to now, part by part.
+    /// What became of them up to now, part by part.
     #[must_use]
-    pub fn fared(&self) -> Vec<Fared> {
+    pub fn parts(&self) -> Vec<PartStats> {
         self.counted.lock().parts.clone()
     }
 
@@ -199,7 +202,7 @@ impl Trickle {
     pub async fn end(&self) {
         self.task.abort();
         let begun = Instant::now();
-        let is_under_way = || self.fared().iter().any(|fared| fared.under_way > 0);
+        let is_under_way = || self.parts().iter().any(|stats| stats.under_way > 0);
         while is_under_way() && begun.elapsed() < TOO_LONG * 2 {
             tokio::time::sleep(PAUSE).await;
         }
@@ -211,8 +214,8 @@ impl Trickle {
     ///
     /// When one was not, or a part had none.
     pub fn verdict(&self) -> Tried<()> {
-        let mut parts = self.fared();
-        parts.retain(|fared| !fared.is_well());
+        let mut parts = self.parts();
+        parts.retain(|stats| !stats.is_well());
         if parts.is_empty() {
             Ok(())
         } else {

@@ -1,14 +1,14 @@
 //! Which failures are forgiven, and that no others are.
 
-use super::{Failed, Fared, Forgiven, is_unreached};
+use super::{Failed, Forgiven, PartStats, is_unreached};
 
-fn after(forgiven: Forgiven, again: bool, answer: Result<(), Failed>) -> Fared {
-    let mut fared = Fared::of("a part", forgiven);
+fn after(forgiven: Forgiven, again: bool, answer: Result<(), Failed>) -> PartStats {
+    let mut stats = PartStats::of("a part", forgiven);
     for (again, answer) in [(false, Ok(())), (again, answer), (false, Ok(()))] {
-        fared.begin();
-        fared.end(again, answer);
+        stats.begin();
+        stats.end(again, answer);
     }
-    fared
+    stats
 }
 
 #[test]
@@ -27,20 +27,20 @@ fn only_what_is_forgiven_may_fail() {
             (false, Err(lost)),
         ];
         for ((again, answer), may) in answers.into_iter().zip(may) {
-            let fared = after(forgiven, again, answer);
-            assert_eq!(fared.is_well(), may, "{fared:?}");
+            let stats = after(forgiven, again, answer);
+            assert_eq!(stats.is_well(), may, "{stats:?}");
         }
     }
 }
 
 #[test]
 fn a_part_without_a_request_or_an_answer_shows_nothing() {
-    let mut fared = Fared::of("a part", Forgiven::Nothing);
-    assert!(!fared.is_well());
-    fared.begin();
-    assert!(!fared.is_well());
-    fared.end(false, Ok(()));
-    assert!(fared.is_well());
+    let mut stats = PartStats::of("a part", Forgiven::Nothing);
+    assert!(!stats.is_well());
+    stats.begin();
+    assert!(!stats.is_well());
+    stats.end(false, Ok(()));
+    assert!(stats.is_well());
 }
 
 /// As the errors of `Cluster::connect` and of HTTP read.

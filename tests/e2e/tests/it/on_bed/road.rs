@@ -27,8 +27,8 @@ async fn from_helm_install_to_pods_scaled_on_latency_and_back() -> Tried<()> {
     trickle.part("uninstall", Forgiven::Again);
     road.uninstall(&[]).await?;
     trickle.end().await;
-    for fared in trickle.fared() {
-        say(&format!("{fared:?}"));
+    for stats in trickle.parts() {
+        say(&format!("{stats:?}"));
     }
     trickle.verdict()
 }
