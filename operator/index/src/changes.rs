@@ -15,6 +15,9 @@ pub struct Changes {
     pub extensions: BTreeSet<Key>,
     /// DataPlanes whose attachment, marking or pods may be others now, those that are gone included.
     pub dataplanes: BTreeSet<Key>,
+    /// DataPlanes of which other names, or another number of them, may be [left out](crate::Index::left_out) now, those that
+    /// are gone included. Nobody needs to look again who is not here.
+    pub states: BTreeSet<Key>,
     /// UIDs of pods that are gone, or no longer belong to the DataPlane that they belonged to: tokens to be revoked.
     pub revoked: BTreeSet<Name>,
 }
@@ -49,6 +52,7 @@ impl Changes {
         self.tables.is_empty()
             && self.extensions.is_empty()
             && self.dataplanes.is_empty()
+            && self.states.is_empty()
             && self.revoked.is_empty()
     }
 
@@ -57,6 +61,7 @@ impl Changes {
         self.tables.extend(later.tables);
         self.extensions.extend(later.extensions);
         self.dataplanes.extend(later.dataplanes);
+        self.states.extend(later.states);
         self.revoked.extend(later.revoked);
     }
 }

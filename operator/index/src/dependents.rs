@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{object::Source, referents::Referent, translate::Draft};
+use crate::{key::Key, object::Source, referents::Referent, translate::Draft};
 
 #[derive(Debug, Default)]
 pub(crate) struct Dependents {
@@ -36,6 +36,14 @@ impl Dependents {
             sources.insert(source.clone());
         }
         self.drafts.insert(source.clone(), new);
+    }
+
+    /// The Services to which a name of an object refers, where it refers to several, or into other namespaces.
+    pub(crate) fn services(&self, source: &Source, name: &str) -> impl Iterator<Item = &Key> {
+        let draft = self.drafts.get(source);
+        draft
+            .into_iter()
+            .flat_map(move |draft| draft.services(name))
     }
 
     /// The objects that depend on something.

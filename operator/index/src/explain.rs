@@ -9,7 +9,7 @@ use crate::{
     key::Key,
     names::Meaning,
     plan::Outcome,
-    report::{Reading, readings},
+    report::{Reading, Verdict, readings},
     translate::{Roles, Target},
 };
 
@@ -27,18 +27,6 @@ pub struct NameExplanation {
     pub upstreams: BTreeMap<Key, Verdict>,
     /// Names that are much like it, where nobody claims it.
     pub similar: Vec<String>,
-}
-
-/// What a name stands for in a DataPlane's table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// This Service.
-    Service(Key),
-    /// It is left out: its traffic reaches no Service, or more than one.
-    Unmapped(Target),
-    /// It is left out: claims disagree.
-    Ambiguous,
 }
 
 /// What becomes of one Service.
@@ -171,33 +159,6 @@ impl Index {
                 .map(|(fellow, rule)| (fellow, rule.cloned()))
                 .collect(),
             extensions: extensions.filter_map(outcome).collect(),
-        }
-    }
-}
-
-impl Verdict {
-    fn of(meaning: &Meaning<'_>) -> Option<Self> {
-        match meaning {
-            Meaning::Unknown => None,
-            Meaning::Service(key) => Some(Self::Service((*key).clone())),
-            Meaning::Unmapped(target) => Some(Self::Unmapped((*target).clone())),
-            Meaning::Ambiguous => Some(Self::Ambiguous),
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service(key) => write!(f, "Service {key}"),
-            Self::Unmapped(Target::Several) => {
-                f.write_str("left out: its traffic is split over several Services")
-            }
-            Self::Unmapped(Target::Drained) => f.write_str(
-                "left out: a Service of weight 0 keeps its addresses behind the name, where Kong may use them",
-            ),
-            Self::Unmapped(target) => write!(f, "left out: it reaches {target}"),
-            Self::Ambiguous => f.write_str("left out: it could stand for two Services"),
         }
     }
 }

@@ -39,10 +39,10 @@ pub struct Index {
     pub(crate) records: Records,
     pub(crate) topology: Topology,
     pub(crate) referents: Referents,
-    dependents: Dependents,
+    pub(crate) dependents: Dependents,
     pub(crate) plugins: Plugins,
     pods: Pods,
-    tables: Tables,
+    pub(crate) tables: Tables,
 }
 
 /// What one call has changed so far.

@@ -12,7 +12,7 @@
 //! out:  table of a DataPlane   = what each name means in its view        (tables, names, translate)
 //!       plan of an extension   = plugins, Services, refusals             (plan, fellows, plugins)
 //!       pods of a DataPlane    = by UID, with their sidecars' addresses  (pods)
-//!       report, explanation    = what could not be mapped, and why       (report, explain)
+//!       states, report, explain = what could not be mapped, and why      (states, report, explain)
 //! ```
 //!
 //! [`Index::apply`], [`Index::delete`] and [`Index::reset`] take objects in any order and return [`Changes`]: which tables
@@ -56,6 +56,7 @@ mod referents;
 mod report;
 mod selector;
 mod settings;
+mod states;
 mod tables;
 mod topology;
 mod translate;
@@ -63,7 +64,7 @@ mod view;
 
 pub use self::{
     changes::{Changes, TableChange, TableUpdate},
-    explain::{NameExplanation, ServiceExplanation, Verdict},
+    explain::{NameExplanation, ServiceExplanation},
     index::Index,
     key::{Key, Name, NoKey},
     manifests::Manifests,
@@ -71,8 +72,9 @@ pub use self::{
     plan::{FellowProblem, Outcome, Plan, PluginPlan, Refusal, Seen, ServicePlan},
     plugins::{PROMETHEUS, PluginConfig, plugin_name},
     pods::Pod,
-    report::{Reading, Report, Unmapped},
+    report::{LeftOut, Reading, Verdict},
     settings::Settings,
+    states::{NameState, NameStates},
     topology::{Attachment, DataPlane},
     translate::{Form, Nothing, Target},
 };

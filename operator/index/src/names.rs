@@ -189,6 +189,11 @@ impl NameIndex {
         meaning
     }
 
+    /// What a name stands for in the `service` label, and in the `upstream` label.
+    pub(crate) fn meanings(&self, name: &str, view: &View) -> [Meaning<'_>; 2] {
+        [Roles::SERVICE, Roles::UPSTREAM].map(|role| self.meaning(name, role, view))
+    }
+
     /// The objects that a DataPlane sees, and some that it does not.
     pub(crate) fn near<'a>(&'a self, view: &'a View) -> Box<dyn Iterator<Item = &'a Source> + 'a> {
         match &view.gateways {

@@ -1,37 +1,50 @@
 //! What a DataPlane's table leaves out, and why.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::Serialize;
 
 use crate::{
     Index,
-    key::Key,
+    key::{Key, Name},
     names::Meaning,
     object::Source,
-    translate::{Claim, Form, Roles, Target},
+    states::{NameState, NameStates},
+    translate::{Claim, Form, Target},
 };
 
-/// What a DataPlane's table holds and what it leaves out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Report {
-    /// How many names stand for a Service, in the `service` label or the `upstream` label.
-    pub mapped: usize,
-    /// Names left out, because claims disagree about them: in order.
-    pub ambiguous: Vec<Unmapped>,
-    /// Rules whose traffic is split over several Services, or reaches none: in order, each once, by its first name.
-    pub unmapped: Vec<Unmapped>,
-}
-
-/// A name that is in no table.
+/// A name that is in no table, of those that one thing can be done about.
+///
+/// It prints as `explain` says it, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Unmapped {
+pub struct LeftOut {
     /// The name.
     pub name: String,
-    /// Who claims it.
+    /// Why it is left out; never [`NameState::Mapped`].
+    pub state: NameState,
+    /// What `explain` says of it.
+    pub verdict: Verdict,
+    /// Who claims it: whoever wrote these objects can do something about it.
     pub claims: Vec<Reading>,
+    /// The Services that it concerns: those that lack the label. None where a reference is not granted: that is nothing that
+    /// the Service's owner did.
+    pub services: BTreeSet<Key>,
+}
+
+/// What a name stands for in a DataPlane's table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// This Service.
+    Service(Key),
+    /// It is left out: its traffic reaches no Service, or more than one.
+    Unmapped(Target),
+    /// It is left out: claims disagree.
+    Ambiguous,
 }
 
 /// One reading of a name.
@@ -49,45 +62,80 @@ pub struct Reading {
 }
 
 impl Index {
-    /// What a DataPlane's table holds and leaves out; none if there is no such DataPlane. Its cost is that of the table.
+    /// How many names are in which state in a DataPlane's table; none if there is no such DataPlane.
+    ///
+    /// Costs nothing where a few names changed since it was asked last, else as much as the table is long. Names of versions
+    /// of Kong's controllers that do not run count, too: most of the ambiguous ones are of these.
     #[must_use]
-    pub fn report(&self, dataplane: &Key) -> Option<Report> {
+    pub fn states(&self, dataplane: &Key) -> Option<NameStates> {
         let view = self.view(dataplane)?;
-        let mut report = Report::default();
-        let mut rules = BTreeMap::new();
+        Some(self.tables.states(dataplane, &self.names, view))
+    }
+
+    /// What a DataPlane's table leaves out; none if there is no such DataPlane. Each ambiguous name, and each rule once, by its
+    /// first name, in this order. Costs as much as the table is long, so ask when [`Changes::states`](crate::Changes::states)
+    /// names the DataPlane.
+    #[must_use]
+    pub fn left_out(&self, dataplane: &Key) -> Option<Vec<LeftOut>> {
+        let view = self.view(dataplane)?;
+        let mut ambiguous = Vec::new();
+        let mut rules: BTreeMap<(&Source, u16), (Form, LeftOut)> = BTreeMap::new();
         for (name, claims) in self.names.seen(view) {
-            let meanings =
-                [Roles::SERVICE, Roles::UPSTREAM].map(|role| self.names.meaning(name, role, view));
-            if meanings.contains(&Meaning::Ambiguous) {
-                report.ambiguous.push(Unmapped {
-                    name: name.to_string(),
-                    claims: readings(&claims),
-                });
-            } else if meanings
+            let meanings = self.names.meanings(name, view);
+            let Some(state) = NameState::of(&meanings) else {
+                continue;
+            };
+            let verdict = meanings
                 .iter()
-                .any(|meaning| matches!(meaning, Meaning::Service(_)))
-            {
-                report.mapped += 1;
-            } else {
-                for (source, claim) in claims {
-                    let reading = Reading::of(source, claim);
-                    let first = rules
-                        .entry((source, claim.rule))
-                        .or_insert_with(|| (name, reading.clone()));
-                    if reading.form < first.1.form {
-                        *first = (name, reading);
-                    }
+                .find(|meaning| matches!(meaning, Meaning::Ambiguous | Meaning::Unmapped(_)))
+                .and_then(Verdict::of);
+            let (Some(verdict), false) = (verdict, state == NameState::Mapped) else {
+                continue;
+            };
+            let left_out = |claims: &[(&Source, &Claim)]| LeftOut {
+                name: name.to_string(),
+                state,
+                verdict: verdict.clone(),
+                services: self.concerned(name, state, claims),
+                claims: readings(claims),
+            };
+            if state == NameState::Ambiguous {
+                ambiguous.push(left_out(&claims));
+                continue;
+            }
+            for (source, claim) in claims {
+                let first = rules.get(&(source, claim.rule));
+                if first.is_none_or(|(form, _)| claim.form < *form) {
+                    let left_out = left_out(&[(source, claim)]);
+                    rules.insert((source, claim.rule), (claim.form, left_out));
                 }
             }
         }
-        report.unmapped = rules
-            .into_values()
-            .map(|(name, reading)| Unmapped {
-                name: name.to_string(),
-                claims: vec![reading],
-            })
-            .collect();
-        Some(report)
+        let rules = rules.into_values().map(|(_, left_out)| left_out);
+        Some(ambiguous.into_iter().chain(rules).collect())
+    }
+
+    fn concerned(
+        &self,
+        name: &Name,
+        state: NameState,
+        claims: &[(&Source, &Claim)],
+    ) -> BTreeSet<Key> {
+        let mut services = BTreeSet::new();
+        if state == NameState::NotGranted {
+            return services;
+        }
+        for (source, claim) in claims {
+            match &claim.target {
+                Target::Service(service) => {
+                    services.insert(service.clone());
+                }
+                Target::Nothing(_) | Target::Several | Target::Drained => {
+                    services.extend(self.dependents.services(source, name).cloned());
+                }
+            }
+        }
+        services
     }
 }
 
@@ -111,6 +159,33 @@ impl Reading {
     }
 }
 
+impl Verdict {
+    pub(crate) fn of(meaning: &Meaning<'_>) -> Option<Self> {
+        match meaning {
+            Meaning::Unknown => None,
+            Meaning::Service(key) => Some(Self::Service((*key).clone())),
+            Meaning::Unmapped(target) => Some(Self::Unmapped((*target).clone())),
+            Meaning::Ambiguous => Some(Self::Ambiguous),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(key) => write!(f, "Service {key}"),
+            Self::Unmapped(Target::Several) => {
+                f.write_str("left out: its traffic is split over several Services")
+            }
+            Self::Unmapped(Target::Drained) => f.write_str(
+                "left out: a Service of weight 0 keeps its addresses behind the name, where Kong may use them",
+            ),
+            Self::Unmapped(target) => write!(f, "left out: it reaches {target}"),
+            Self::Ambiguous => f.write_str("left out: it could stand for two Services"),
+        }
+    }
+}
+
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -118,5 +193,20 @@ impl fmt::Display for Reading {
             "{} rule {} -> {} [{}]",
             self.source, self.rule, self.target, self.form
         )
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}", self.name, self.verdict)?;
+        for (at, claim) in self.claims.iter().enumerate() {
+            let before = if at == 0 { " (" } else { "; " };
+            write!(
+                f,
+                "{before}{} rule {} -> {}",
+                claim.source, claim.rule, claim.target
+            )?;
+        }
+        f.write_str(if self.claims.is_empty() { "" } else { ")" })
     }
 }

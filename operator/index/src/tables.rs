@@ -11,28 +11,36 @@ use crate::{
     changes::{Changes, TableChange, TableUpdate},
     key::{Key, Name},
     names::{Meaning, NameIndex},
-    translate::Roles,
+    states::{Counts, NameState, NameStates},
     view::View,
 };
 
 /// So many names changed at once that a new snapshot says it sooner.
 const MANY: usize = 2_000;
 
-/// The Service that a name stands for in the `service` label, and in the `upstream` label.
-type Mapped = (Option<Key>, Option<Key>);
+/// What becomes of a name in one table.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    /// The Service that it stands for in the `service` label.
+    service: Option<Key>,
+    /// And in the `upstream` label.
+    upstream: Option<Key>,
+    state: Option<NameState>,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     versions: BTreeMap<Key, u64>,
     /// The next version of a table that is new: a DataPlane that comes back does not repeat versions.
     next: u64,
+    counts: Counts,
 }
 
 /// What names meant before a change, to be compared with what they mean after it.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
-    /// For each name: services and upstreams, in the order of the views. What nobody saw is left out.
-    names: HashMap<Name, Vec<Mapped>>,
+    /// For each name, in the order of the views.
+    names: HashMap<Name, Vec<Entry>>,
     many: bool,
 }
 
@@ -52,7 +60,7 @@ impl Before {
             if !self.names.contains_key(name) {
                 let meanings = views
                     .values()
-                    .map(|view| mapped(names, name, view))
+                    .map(|view| Entry::of(names, name, view))
                     .collect();
                 self.names.insert(Name::clone(name), meanings);
             }
@@ -65,8 +73,15 @@ impl Tables {
         self.versions.get(dataplane).copied()
     }
 
+    /// How many names of a DataPlane are in which state.
+    pub(crate) fn states(&self, dataplane: &Key, names: &NameIndex, view: &View) -> NameStates {
+        self.counts.of(dataplane, names, view)
+    }
+
     /// A table that must be taken anew.
     pub(crate) fn reset(&mut self, dataplane: &Key, exists: bool, changes: &mut Changes) {
+        self.counts.reset(dataplane, exists);
+        changes.states.insert(dataplane.clone());
         let update = if exists {
             TableUpdate::Reset {
                 version: self.bump(dataplane),
@@ -98,26 +113,33 @@ impl Tables {
         }
         for (at, (dataplane, view)) in views.iter().enumerate() {
             let mut delta = wire::Delta::default();
-            for (name, meanings) in &before.names {
-                let old = meanings.get(at);
-                let old_service = old.and_then(|(service, _)| service.as_ref());
-                let old_upstream = old.and_then(|(_, upstream)| upstream.as_ref());
-                let (service, upstream) = mapped(names, name, view);
+            let mut states = Vec::with_capacity(before.names.len());
+            for (name, entries) in &before.names {
+                let absent = Entry::default();
+                let old = entries.get(at).unwrap_or(&absent);
+                let new = Entry::of(names, name, view);
+                states.push((old.state, new.state));
                 let (set, unset) = (&mut delta.set, &mut delta.unset);
+                let (services, upstreams) = (&mut set.services, &mut set.upstreams);
+                let old_service = old.service.as_ref();
                 say(
                     name,
                     old_service,
-                    service,
-                    &mut set.services,
+                    new.service,
+                    services,
                     &mut unset.services,
                 );
+                let old_upstream = old.upstream.as_ref();
                 say(
                     name,
                     old_upstream,
-                    upstream,
-                    &mut set.upstreams,
+                    new.upstream,
+                    upstreams,
                     &mut unset.upstreams,
                 );
+            }
+            if self.counts.change(dataplane, &states) {
+                changes.states.insert(dataplane.clone());
             }
             let empty =
                 delta.set == wire::Entries::default() && delta.unset == wire::Unset::default();
@@ -146,15 +168,10 @@ impl Tables {
             ..wire::Snapshot::default()
         };
         for name in names.seen(view).into_keys() {
-            let (service, upstream) = mapped(names, name, view);
-            snapshot
-                .services
-                .0
-                .extend(service.map(|key| (name.to_string(), reference(&key))));
-            snapshot
-                .upstreams
-                .0
-                .extend(upstream.map(|key| (name.to_string(), reference(&key))));
+            let entry = Entry::of(names, name, view);
+            let named = |key: Key| (name.to_string(), reference(&key));
+            snapshot.services.0.extend(entry.service.map(named));
+            snapshot.upstreams.0.extend(entry.upstream.map(named));
         }
         Some(snapshot)
     }
@@ -171,12 +188,20 @@ impl Tables {
     }
 }
 
-fn mapped(names: &NameIndex, name: &str, view: &View) -> Mapped {
-    let service = |role| match names.meaning(name, role, view) {
-        Meaning::Service(key) => Some(key.clone()),
-        _ => None,
-    };
-    (service(Roles::SERVICE), service(Roles::UPSTREAM))
+impl Entry {
+    fn of(names: &NameIndex, name: &str, view: &View) -> Self {
+        let meanings = names.meanings(name, view);
+        let [service, upstream] = &meanings;
+        let key = |meaning: &Meaning<'_>| match meaning {
+            Meaning::Service(key) => Some((*key).clone()),
+            _ => None,
+        };
+        Self {
+            service: key(service),
+            upstream: key(upstream),
+            state: NameState::of(&meanings),
+        }
+    }
 }
 
 fn say(

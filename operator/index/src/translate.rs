@@ -276,6 +276,13 @@ impl Draft {
         claims
     }
 
+    /// The Services to which a name refers.
+    pub(crate) fn services(&self, name: &str) -> Vec<&Key> {
+        let named = self.names.iter().filter(|draft| *draft.name == *name);
+        let destinations = named.filter_map(|draft| self.destinations.get(draft.destination));
+        destinations.flat_map(Destination::services).collect()
+    }
+
     /// The host names that the object inherits from listeners, with each of its rules.
     fn inherited<'a>(
         &'a self,

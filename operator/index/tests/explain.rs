@@ -122,28 +122,41 @@ fn a_service_and_all_its_names() {
 }
 
 #[test]
-fn a_report_counts_rules_once() {
-    let report = index().report(&key("default/kong")).unwrap();
-    let unmapped: Vec<String> = report
-        .unmapped
-        .iter()
-        .map(|one| format!("{}: {}", one.name, one.claims[0].target))
-        .collect();
+fn what_is_left_out_is_told_once_for_each_rule() {
+    let index = index();
+    let left_out = index.left_out(&key("default/kong")).unwrap();
+    let told: Vec<String> = left_out.iter().map(ToString::to_string).collect();
     assert_eq!(
-        unmapped,
+        told,
         [
-            "httproute.default.echo.2: no Service: the rule names no backend",
-            "httproute.default.split.0: several Services",
+            "httproute.default.echo.2 is left out: it reaches no Service: the rule names no backend \
+             (HTTPRoute default/echo rule 2 -> no Service: the rule names no backend)",
+            "httproute.default.split.0 is left out: its traffic is split over several Services \
+             (HTTPRoute default/split rule 0 -> several Services)",
         ]
     );
+    let concerned: Vec<String> = left_out[1]
+        .services
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(concerned, ["default/httpbin", "default/nginx"]);
+    assert!(left_out[0].services.is_empty());
+    let states = index.states(&key("default/kong")).unwrap();
+    let counts: Vec<(&str, usize)> = states
+        .iter()
+        .map(|(state, names)| (state.name(), names))
+        .collect();
     assert_eq!(
-        report.mapped, 5,
-        "by rule, by host and rule, twice each, and combined"
-    );
-    assert!(report.ambiguous.is_empty());
-    let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(
-        json["unmapped"][1]["claims"][0]["source"],
-        "HTTPRoute default/split"
+        counts,
+        [
+            // By rule, and by host and rule, twice each, and combined.
+            ("mapped", 5),
+            ("ambiguous", 0),
+            // By rule, by host and rule, and combined.
+            ("split", 3),
+            ("not_granted", 0),
+            ("no_service", 3),
+        ]
     );
 }

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Thing, settled, thing};
 use proptest::prelude::*;
-use tagalong_index::{Changes, Index, Key, ObjectKind, Plan, Pod, Report, Settings, TableUpdate};
+use tagalong_index::{
+    Changes, Index, Key, LeftOut, NameStates, ObjectKind, Plan, Pod, Settings, TableUpdate,
+};
 use tagalong_wire::{Entries, Message, Table};
 
 #[derive(Clone, Debug)]
@@ -32,7 +34,8 @@ fn event() -> impl Strategy<Value = Event> {
 #[derive(Debug, PartialEq)]
 struct Derived {
     tables: BTreeMap<Key, Entries>,
-    reports: BTreeMap<Key, Option<Report>>,
+    states: BTreeMap<Key, Option<NameStates>>,
+    left_out: BTreeMap<Key, Option<Vec<LeftOut>>>,
     dataplanes: BTreeMap<Key, (tagalong_index::DataPlane, Vec<Pod>)>,
     plans: BTreeMap<Key, Plan>,
     owned: BTreeMap<String, Option<Key>>,
@@ -53,9 +56,13 @@ fn derive(index: &Index) -> Derived {
     let pods = |key: &Key| index.pods(key).cloned().collect::<Vec<_>>();
     Derived {
         tables: keys.iter().map(|key| (key.clone(), entries(key))).collect(),
-        reports: keys
+        states: keys
             .iter()
-            .map(|key| (key.clone(), index.report(key)))
+            .map(|key| (key.clone(), index.states(key)))
+            .collect(),
+        left_out: keys
+            .iter()
+            .map(|key| (key.clone(), index.left_out(key)))
             .collect(),
         dataplanes: index
             .dataplanes()
@@ -129,6 +136,13 @@ fn told(before: &Derived, after: &Derived, changes: &Changes) {
         assert!(
             same || changes.dataplanes.contains(key),
             "DataPlane {key} changed untold"
+        );
+    }
+    for key in before.states.keys().chain(after.states.keys()) {
+        let same = before.states.get(key) == after.states.get(key);
+        assert!(
+            same || changes.states.contains(key),
+            "the states of {key}'s names changed untold"
         );
     }
     for (uid, dataplane) in &before.owned {

@@ -66,12 +66,9 @@ fn the_example_is_attached_and_named() {
         Outcome::Plugin("kong-metrics-prometheus".to_owned())
     );
     assert_eq!(plan.plugins[0].config.0["latency_metrics"], true);
-    let report = index.report(&kong).expect("a report");
-    assert_eq!(report.unmapped.len(), 1);
-    assert_eq!(
-        report.unmapped[0].name,
-        "httproute.default.httproute-testing.0"
-    );
+    let left_out = index.left_out(&kong).expect("a DataPlane");
+    let names: Vec<&str> = left_out.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["httproute.default.httproute-testing.0"]);
 }
 
 #[test]

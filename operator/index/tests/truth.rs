@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{Thing, referent, settled, some_service, source};
 use proptest::prelude::*;
 use serde_json::json;
-use tagalong_index::{Index, Key, ObjectKind, Settings};
+use tagalong_index::{Index, Key, NameState, ObjectKind, Settings};
 use tagalong_wire::{Names, Snapshot};
 
 fn dataplane(gateway: Option<&str>, namespaces: Option<&str>) -> Thing {
@@ -176,10 +176,23 @@ fn a_name_that_could_stand_for_two_services_is_in_no_table() {
     index.apply(other.object());
     assert!(!table(&index).0.contains_key(name));
 
-    let report = index.report(&Key::new("a", "kong")).expect("a report");
-    assert_eq!(report.ambiguous.len(), 1);
-    assert_eq!(report.ambiguous[0].name, name);
-    assert_eq!(report.ambiguous[0].claims.len(), 2);
+    let kong = Key::new("a", "kong");
+    let left_out = index.left_out(&kong).expect("a DataPlane");
+    let ambiguous: Vec<_> = left_out
+        .iter()
+        .filter(|one| one.state == NameState::Ambiguous)
+        .collect();
+    assert_eq!(ambiguous.len(), 1);
+    assert_eq!(ambiguous[0].name, name);
+    assert_eq!(ambiguous[0].claims.len(), 2);
+    let concerned: Vec<String> = ambiguous[0]
+        .services
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(concerned, ["a/x", "a/y"]);
+    let states = index.states(&kong).expect("a DataPlane");
+    assert_eq!(states.get(NameState::Ambiguous), 1);
     let text = index.explain_name(name).to_string();
     assert!(
         text.contains("left out: it could stand for two Services"),

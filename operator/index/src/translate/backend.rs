@@ -59,6 +59,17 @@ impl Destination {
         Self::Backends(backends.into_boxed_slice())
     }
 
+    /// The Services that are named.
+    pub(super) fn services(&self) -> Vec<&Key> {
+        match self {
+            Self::Fixed(Target::Service(service)) => vec![service],
+            Self::Fixed(_) => Vec::new(),
+            Self::Backends(backends) => {
+                services_of(backends.iter().filter(|backend| backend.is_service))
+            }
+        }
+    }
+
     /// What it depends on beside the route.
     pub(super) fn referents(&self, namespace: &str) -> Vec<Referent> {
         let Self::Backends(backends) = self else {
@@ -97,21 +108,22 @@ impl Destination {
         if left.is_empty() {
             return Reach::same(Target::Nothing(Nothing::NotGranted));
         }
-        if let [only] = &*services(left.iter()) {
+        if let [only] = &*services_of(left.iter().copied()) {
             return Reach::same(service(only));
         }
         left.retain(|backend| referents.services.contains_key(&backend.service));
         if left.is_empty() {
             return Reach::same(Target::Nothing(Nothing::NoSuchService));
         }
-        if let [only] = &*services(left.iter()) {
+        if let [only] = &*services_of(left.iter().copied()) {
             return Reach::same(service(only));
         }
-        let by_weight = match &*services(left.iter().filter(|backend| backend.has_weight)) {
-            [] => Target::Nothing(Nothing::NoWeight),
-            [only] => service(only),
-            _ => Target::Several,
-        };
+        let by_weight =
+            match &*services_of(left.iter().copied().filter(|backend| backend.has_weight)) {
+                [] => Target::Nothing(Nothing::NoWeight),
+                [only] => service(only),
+                _ => Target::Several,
+            };
         if by_weight == Target::Several {
             return Reach::same(by_weight);
         }
@@ -186,7 +198,7 @@ fn key(backend: &BackendRef, namespace: &str, names: &mut Interner) -> Key {
 }
 
 // Each once.
-fn services<'a>(backends: impl Iterator<Item = &'a &'a Backend>) -> Vec<&'a Key> {
+fn services_of<'a>(backends: impl Iterator<Item = &'a Backend>) -> Vec<&'a Key> {
     let mut services: Vec<&Key> = backends.map(|backend| &backend.service).collect();
     services.sort_unstable();
     services.dedup();
