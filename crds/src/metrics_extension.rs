@@ -33,7 +33,7 @@ kind! {
     }
 }
 
-/// What is wanted of an extension: which metrics, of which Services.
+/// The metrics to collect, and the Services to collect them for.
 // The derived root type is used for nothing but the schema: it would refuse an object without `spec`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[cfg_attr(
@@ -78,7 +78,7 @@ pub struct MetricsExtensionSpec {
     /// Which metrics are collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<MetricsConfig>,
-    /// Which Services' metrics are collected.
+    /// The Services, in the namespace of the ControlPlane.
     #[serde(default, deserialize_with = "or_default")]
     pub service_selector: ServiceSelector,
 }
@@ -126,7 +126,7 @@ pub struct MatchName {
     pub name: String,
 }
 
-/// What was found of an extension.
+/// The observed state of the extension.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -134,7 +134,7 @@ pub struct MetricsExtensionStatus {
     /// The ControlPlane that the extension is attached to; absent when it is attached to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_plane_ref: Option<ControlPlaneRef>,
-    /// How the extension fares.
+    /// Accepted, ResolvedRefs, Programmed and Ready, each with a reason.
     #[serde(
         default,
         deserialize_with = "or_default",
@@ -145,7 +145,7 @@ pub struct MetricsExtensionStatus {
         schemars(schema_with = "crate::schema::conditions")
     )]
     pub conditions: Vec<Condition>,
-    /// The generation of the object that was seen last.
+    /// The generation of the object that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }

@@ -44,7 +44,7 @@ pub fn known() -> BTreeSet<String> {
             let words = after.filter_map(|rest| rest.split('"').next());
             known.extend(words.filter(|word| is_reason(word)).map(str::to_owned));
         }
-        let says_none = file.ends_with("tell.rs");
+        let says_none = file.ends_with("reconcile/report.rs");
         assert!(says_none || known.len() > before, "no reason in {file}");
     }
     known
