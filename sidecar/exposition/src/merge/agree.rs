@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::family::{Family, Names, Part};
 use super::kong::known_type;
-use super::merger::{Family, Names, Part};
+
 use super::types::{FamilyType, Member, composed_owner};
 
 /// How many families a group may have remembered, and how long their names may be: Kong has some forty.

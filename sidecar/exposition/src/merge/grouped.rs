@@ -8,7 +8,8 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::delta::{number, read_number};
+use super::delta::{encode, number, read_number};
+use super::record;
 use super::types::{FamilyType, Member};
 use super::whole;
 use crate::sample::common_prefix;
@@ -63,7 +64,7 @@ impl Grouped {
                 self.next.clear();
                 labels(&mut self.next);
                 let shared = common_prefix(&self.last, &self.next);
-                super::delta::encode(&mut self.labels, shared, &self.next);
+                encode(&mut self.labels, shared, &self.next);
                 std::mem::swap(&mut self.last, &mut self.next);
                 count
             }
@@ -86,8 +87,7 @@ impl Grouped {
     /// line feed.
     #[inline]
     pub(super) fn push(&mut self, member: Member, rest: &[u8]) {
-        number(&mut self.records, rest.len() << 2 | member as usize);
-        self.records.extend_from_slice(rest);
+        record::write(&mut self.records, member, rest);
         if let Some(segment) = self.segments.last_mut() {
             segment.end = self.records.len();
         }
@@ -148,20 +148,6 @@ fn entry_end(entries: &[u8], start: usize) -> Option<usize> {
     Some(place + new)
 }
 
-/// The next record: what it is of, and what it holds.
-#[inline]
-pub(super) fn record<'r>(records: &'r [u8], place: &mut usize) -> Option<(Member, &'r [u8])> {
-    let header = read_number(records, place)?;
-    let member = match header & 3 {
-        1 => Member::Bound,
-        2 => Member::Sum,
-        _ => Member::Count,
-    };
-    let rest = records.get(*place..*place + (header >> 2))?;
-    *place += header >> 2;
-    Some((member, rest))
-}
-
 /// Writes a family's samples, series by series, with the source's labels in front of each one's own.
 #[derive(Debug)]
 pub(super) struct GroupedWriter {
@@ -218,7 +204,7 @@ impl GroupedWriter {
                     return false;
                 }
             }
-            let Some((member, rest)) = record(&self.encoded, &mut self.place) else {
+            let Some((member, rest)) = record::read(&self.encoded, &mut self.place) else {
                 return false;
             };
             if self.only.is_some_and(|only| only != member) {

@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 
 use super::agree::Agreed;
-use super::merger::{Family, Names};
-use super::output::Format;
+use super::family::{Family, Names};
+use super::format::Format;
 use super::types::{FamilyType, Member};
 
 /// A walk over a family's samples: what stands in front, and which are written, if not all.

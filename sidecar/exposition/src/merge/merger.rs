@@ -3,18 +3,14 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-
 use super::agree::{Agreed, Types, agree};
+use super::family::{Family, Names, Part};
+use super::format::Format;
 use super::header::headers;
-use super::output::{Format, Merged, WrittenFamily};
-use super::source::{Block, Source};
+use super::output::{Merged, WrittenFamily};
+use super::source::Source;
 use super::stats::{Disagreement, MergeStats};
 use super::types::FamilyType;
-
-/// The place of each family, by its name.
-pub(super) type Names = HashMap<Box<[u8]>, usize, RandomState>;
 
 /// Brings sources together, family by family. A clone shares the samples, so that what was read once can be written
 /// several times, in several formats; what all who share it have written is let go.
@@ -47,30 +43,6 @@ pub struct Merger {
     groups: std::collections::HashMap<Box<str>, usize>,
     last: Types,
     stats: MergeStats,
-}
-
-/// One family of all sources.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Family {
-    pub name: Box<[u8]>,
-    /// Each source's part.
-    pub parts: VecDeque<Part>,
-}
-
-/// One family of one source.
-#[derive(Clone, Debug)]
-pub(super) struct Part {
-    /// The source's number, and that of its group.
-    pub source: usize,
-    pub group: usize,
-    pub family: Option<FamilyType>,
-    pub help: Option<Arc<[u8]>>,
-    pub lines: Arc<Vec<u8>>,
-    pub samples: u64,
-    pub timed: bool,
-    pub uncountable: bool,
-    pub whole: bool,
-    pub members: [bool; 3],
 }
 
 impl Merger {
@@ -184,22 +156,5 @@ impl Merger {
 
     fn agreed(&self) -> Vec<Agreed> {
         agree(&self.families, &self.names, &self.last)
-    }
-}
-
-impl Part {
-    fn new(source: usize, group: usize, block: Block) -> Self {
-        Self {
-            source,
-            group,
-            family: block.family,
-            help: block.help.map(Into::into),
-            lines: Arc::new(block.lines),
-            samples: block.samples,
-            timed: block.timed,
-            uncountable: block.uncountable,
-            whole: block.whole,
-            members: block.members,
-        }
     }
 }

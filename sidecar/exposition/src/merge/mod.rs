@@ -24,6 +24,8 @@
 
 mod agree;
 mod delta;
+mod family;
+mod format;
 mod grouped;
 mod header;
 mod kong;
@@ -33,14 +35,16 @@ mod merger;
 pub mod naive;
 mod number;
 mod output;
+mod record;
 mod source;
 mod stats;
 mod types;
 mod whole;
 
 pub use agree::Types;
+pub use format::Format;
 pub use merger::Merger;
-pub use output::{Format, Merged};
+pub use output::Merged;
 pub use source::Source;
 pub use stats::{Disagreement, MergeStats, SourceStats};
 

@@ -6,22 +6,12 @@ use std::sync::Arc;
 use memchr::memrchr;
 
 use super::delta::Decoder;
+use super::family::{Family, Part};
+use super::format::Format;
 use super::grouped::GroupedWriter;
 use super::header::Pass;
-use super::merger::{Family, Part};
 use super::stats::MergeStats;
 use super::types::FamilyType;
-
-/// How the merged exposition is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Text format 0.0.4.
-    #[default]
-    Text,
-    /// OpenMetrics 1.0: with an end mark, counters named as it wants them, timestamps in seconds, and the type `unknown` for
-    /// what it does not allow under its own.
-    OpenMetrics,
-}
 
 /// The merged exposition, written piece by piece. What has been written is let go.
 #[derive(Debug)]

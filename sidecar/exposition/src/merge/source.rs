@@ -18,6 +18,10 @@ use crate::grammar::{at, blanks};
 use crate::quotes::Quotes;
 use crate::sample::common_prefix;
 
+/// How many families a source may have: Kong has some forty, and each takes some hundreds of bytes while it is read. The
+/// names that are remembered beside them are those of samples, and as many.
+const FAMILIES: usize = 20_000;
+
 /// One family of a source.
 #[derive(Debug, Default)]
 pub(super) struct Block {
@@ -68,6 +72,8 @@ pub struct Source {
     pub(super) blocks: Vec<Block>,
     pub(super) group: Option<Box<str>>,
     front: Vec<Box<[u8]>>,
+    /// Which families and samples are not its to have, by name.
+    reserved: fn(&[u8]) -> bool,
     max_line: usize,
     stats: SourceStats,
     names: HashMap<Box<[u8]>, Option<Slot>, RandomState>,
@@ -105,6 +111,7 @@ impl Source {
                 .iter()
                 .map(|(name, _)| name.as_bytes().into())
                 .collect(),
+            reserved: |_| false,
             max_line,
             stats: SourceStats::default(),
             names: HashMap::default(),
@@ -125,6 +132,13 @@ impl Source {
     #[must_use]
     pub fn of_group(mut self, group: &str) -> Self {
         self.group = Some(group.into());
+        self
+    }
+
+    /// Leaves out and counts the samples of families, and those of names, that are `reserved`.
+    #[must_use]
+    pub fn without(mut self, reserved: fn(&[u8]) -> bool) -> Self {
+        self.reserved = reserved;
         self
     }
 
@@ -289,6 +303,10 @@ impl Source {
             }
             _ => self.slot_of(name),
         };
+        if slot.is_none() && self.is_reserved(self.reader.name(line)) {
+            self.reader.forget();
+            return self.stats.reserved += 1;
+        }
         let slot = slot.or_else(|| self.without_suffix(line, self.reader.name(line)));
         let bound = slot.and_then(|slot| self.reader.bound(line, slot.bound?));
         let countable = can_count(self.reader.value(line));
@@ -360,38 +378,56 @@ impl Source {
         if let Some(slot) = self.names.get(name) {
             return *slot;
         }
-        let type_of = |name: &[u8]| self.blocks.get(*self.declared.get(name)?)?.family;
-        let place = match (type_of(name), composed_owner(name, type_of)) {
-            (Some(FamilyType::Histogram), _) => None,
-            (Some(FamilyType::Summary), _) => Some((name, Member::Bound)),
-            (None, Some(composed)) => Some(composed),
-            _ => Some((name, Member::Plain)),
-        };
-        let place = place.map(|(family, member)| (family, member, type_of(family)));
-        let slot = place.map(|(name, member, family)| Slot {
-            block: self.block(name),
-            member,
-            bound: family
-                .filter(|_| member == Member::Bound)
-                .map(FamilyType::bound_label),
-            counts: member.counts(family),
+        let place = self.place_of(name);
+        let place = place.filter(|(family, ..)| !(self.reserved)(family) && !(self.reserved)(name));
+        let slot = place.and_then(|(name, member, family)| {
+            Some(Slot {
+                block: self.block(name)?,
+                member,
+                bound: family
+                    .filter(|_| member == Member::Bound)
+                    .map(FamilyType::bound_label),
+                counts: member.counts(family),
+            })
         });
-        self.names.insert(name.into(), slot);
+        if self.names.len() < FAMILIES {
+            self.names.insert(name.into(), slot);
+        }
         slot
     }
 
-    /// The family of this name, new or not.
-    fn block(&mut self, name: &[u8]) -> usize {
+    /// The family that samples of this name are of, what they are in it, and its type.
+    fn place_of<'n>(&self, name: &'n [u8]) -> Option<(&'n [u8], Member, Option<FamilyType>)> {
+        let type_of = |name: &[u8]| self.blocks.get(*self.declared.get(name)?)?.family;
+        let (family, member) = match (type_of(name), composed_owner(name, type_of)) {
+            (Some(FamilyType::Histogram), _) => return None,
+            (Some(FamilyType::Summary), _) => (name, Member::Bound),
+            (None, Some(composed)) => composed,
+            _ => (name, Member::Plain),
+        };
+        Some((family, member, type_of(family)))
+    }
+
+    fn is_reserved(&self, name: &[u8]) -> bool {
+        let family = self.place_of(name).map_or(name, |(family, ..)| family);
+        (self.reserved)(name) || (self.reserved)(family)
+    }
+
+    /// The family of this name, new or not; none if there are too many.
+    fn block(&mut self, name: &[u8]) -> Option<usize> {
         if let Some(block) = self.declared.get(name) {
-            return *block;
+            return Some(*block);
         }
         let block = self.blocks.len();
+        if block >= FAMILIES {
+            return None;
+        }
         self.blocks.push(Block {
             name: name.into(),
             ..Block::default()
         });
         self.declared.insert(name.into(), block);
-        block
+        Some(block)
     }
 
     fn comment(&mut self, line: &[u8]) {
@@ -401,8 +437,8 @@ impl Source {
         let after = name.as_ptr().addr() - line.as_ptr().addr() + name.len();
         let text = line.get(after..).unwrap_or_default();
         let block = self.block(name);
-        let Some(block) = self.blocks.get_mut(block) else {
-            return;
+        let Some(block) = block.and_then(|block| self.blocks.get_mut(block)) else {
+            return self.stats.unparsed += 1;
         };
         match metadata {
             Metadata::Help => {

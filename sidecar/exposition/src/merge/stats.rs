@@ -15,9 +15,11 @@ pub struct SourceStats {
     pub duplicates: u64,
     /// Samples left out because they have one of the labels that are to be put in front.
     pub labelled: u64,
-    /// Samples left out because a family of their declared type has no such sample: a bucket without `le`, or a bare
-    /// sample in a histogram.
+    /// Samples left out because a family of their declared type has no such sample: a bucket without `le`, a bare sample in a
+    /// histogram, a counter that is NaN or negative; or because there are too many families.
     pub misplaced: u64,
+    /// Samples left out because their name, or their family's, is [reserved](super::Source::without).
+    pub reserved: u64,
     /// TYPE lines that say otherwise than an earlier one, or than the samples before them.
     pub conflicts: u64,
 }
@@ -31,7 +33,8 @@ pub struct MergeStats {
     pub refused: u64,
     /// Samples of the sources that were added.
     pub samples: u64,
-    /// Families of one source that were left out because another had given them another type.
+    /// Families of one source that were left out because they are agreed to be of another type, or are named as the samples
+    /// of another family.
     pub conflicts: u64,
     /// The samples of these families.
     pub conflicting_samples: u64,

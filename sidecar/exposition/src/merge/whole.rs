@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use super::grouped::record;
 use super::number::value;
+use super::record;
 use super::types::{FamilyType, Member};
 
 /// Integers above it are not exact in a float.
@@ -31,7 +31,7 @@ pub(super) fn look(family: FamilyType, records: &[u8]) -> Seen {
     let mut first = true;
     let mut members = [false; 3];
     let mut place = 0;
-    while let Some((member, rest)) = record(records, &mut place) {
+    while let Some((member, rest)) = record::read(records, &mut place) {
         let rest = rest.strip_suffix(b"\n").unwrap_or(rest);
         match member {
             Member::Bound => {
@@ -94,7 +94,7 @@ pub(super) fn deduplicate(records: &mut Vec<u8>) -> u64 {
     let (mut place, mut duplicates) = (0, 0);
     loop {
         let start = place;
-        let Some((member, rest)) = record(records, &mut place) else {
+        let Some((member, rest)) = record::read(records, &mut place) else {
             break;
         };
         let bound = match member {

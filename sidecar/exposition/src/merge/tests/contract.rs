@@ -1,7 +1,7 @@
 //! What the merge promises, case by case.
 
 use super::{from, merge};
-use crate::merge::{Format, MergeStats, SourceStats};
+use crate::merge::{Format, MergeStats, Merger, Source, SourceStats};
 
 pub(super) fn text(sources: &[&str]) -> (String, Vec<SourceStats>, MergeStats) {
     written(Format::Text, sources)
@@ -182,4 +182,29 @@ fn sources_of_the_same_labels_are_one_too_many() {
     assert!(out.ends_with(b"} 1\n"));
     assert_eq!((stats.sources, stats.refused, stats.samples), (1, 1, 1));
     assert_eq!(merge(Format::Text, 100, &[], &[9]).0, b"");
+}
+
+#[test]
+fn reserved_names_are_left_out_whatever_their_family() {
+    let mut source =
+        Source::new(&[], 100).without(|name| name == b"up" || name.starts_with(b"own_"));
+    source.push(b"up 1\nown_x 1\nupper 1\n# TYPE up summary\nup_sum 1\nup{quantile=\"0.5\"} 1\n# TYPE own histogram\nown_sum 1\nown_x 2\n");
+    source.finish();
+    let stats = source.stats();
+    assert_eq!((stats.reserved, stats.samples, stats.misplaced), (6, 1, 0));
+    let mut merger = Merger::default();
+    merger.add(source);
+    let mut out = Vec::new();
+    while merger.clone().finish(Format::Text).next(&mut out) && out.is_empty() {}
+    assert_eq!(String::from_utf8_lossy(&out), "upper{} 1\n");
+}
+
+#[test]
+fn families_without_end_are_left_out() {
+    let mut source = Source::new(&[], 100);
+    for at in 0..50_000 {
+        source.push(format!("# TYPE f{at} gauge\nf{at} 1\n").as_bytes());
+    }
+    source.finish();
+    assert_eq!(source.stats().samples, 20_000);
 }
