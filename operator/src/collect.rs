@@ -9,6 +9,7 @@ pub mod fetch;
 mod flights;
 mod pod_health;
 mod report;
+mod reserved;
 
 use crate::metrics::{self, Reason};
 use crate::world::World;
@@ -23,7 +24,7 @@ use pod_health::PodHealth;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tagalong_exposition::merge::{Format, MergeStats, Merger, Source};
+use tagalong_exposition::merge::{Disagreement, Format, MergeStats, Merger, Source, Types};
 use tagalong_exposition::negotiate::USUAL;
 use tagalong_index::Pod;
 use tokio::sync::Semaphore;
@@ -65,6 +66,10 @@ struct Inner {
     flights: Flights,
     reading: Semaphore,
     health: Mutex<PodHealth>,
+    /// Pods that disagree with others about families.
+    disagreeing: Mutex<PodHealth>,
+    /// The types that families had in the last collection.
+    types: Mutex<Types>,
     announcer: Option<Announcer>,
 }
 
@@ -86,6 +91,8 @@ impl Collector {
             flights: Flights::default(),
             reading: Semaphore::new(READ_AT_ONCE),
             health: Mutex::default(),
+            disagreeing: Mutex::default(),
+            types: Mutex::default(),
             announcer,
         }))
     }
@@ -157,10 +164,60 @@ impl Inner {
         // Who answered first must not decide about types and the order of lines.
         answers.sort_by(|one, other| one.target.pod.cmp(&other.target.pod));
         self.note(&answers, times.patience >= FAIR);
-        let text = own + &report::report(&answers);
-        let merger = merged(&text, answers);
+        let merger = self.merged(own, answers);
         self.count(merger.clone().finish(Format::Text).stats());
         merger
+    }
+
+    /// The samples of all pods, what is to be said of the pods, and the operator's `own`.
+    fn merged(&self, mut own: String, answers: Vec<Answer>) -> Merger {
+        own += &report::report(&answers);
+        let mut merger = Merger::after(self.types.lock().clone());
+        let mut added = Vec::new();
+        for Answer { target, source, .. } in answers {
+            if let Some(number) = source.ok().and_then(|source| merger.add(source)) {
+                added.push((target, number));
+            }
+        }
+        let mut disagreements = merger.disagreements();
+        disagreements.sort_by_key(|one| (one.source, std::cmp::Reverse(one.samples)));
+        let of = |number: usize| {
+            let begin = disagreements.partition_point(|one| one.source < number);
+            let end = disagreements.partition_point(|one| one.source <= number);
+            disagreements.get(begin..end).unwrap_or_default()
+        };
+        let each = || added.iter().map(|(target, number)| (target, of(*number)));
+        self.note_disagreements(each());
+        own += &report::left_out(each().filter(|(_, families)| !families.is_empty()));
+        if !added.is_empty() {
+            *self.types.lock() = merger.types();
+        }
+        merger.add(source_of(&own));
+        merger
+    }
+
+    /// Tells who disagrees with others about families, and loses its samples of them.
+    fn note_disagreements<'d>(&self, pods: impl Iterator<Item = (&'d Target, &'d [Disagreement])>) {
+        let (mut disagreeing, now) = (self.disagreeing.lock(), Instant::now());
+        let mut there = HashSet::new();
+        for (target, families) in pods {
+            let (uid, pod) = (&target.uid, &target.pod);
+            there.insert(uid.as_str());
+            let reason = (!families.is_empty()).then_some("type");
+            if !disagreeing.note(uid, reason, now) {
+                continue;
+            }
+            if reason.is_none() {
+                tracing::info!(%pod, "no sample is left out any more");
+                continue;
+            }
+            let what = described(families);
+            tracing::warn!(%pod, families = what, "samples are left out, for the pod disagrees with others about types");
+            if let Some(announcer) = &self.announcer {
+                announcer.announce_left_out(target, &what);
+            }
+        }
+        disagreeing.retain(|uid| there.contains(uid));
     }
 
     /// Counts what a merge left out.
@@ -183,6 +240,7 @@ impl Inner {
                     self.left_out("duplicates", stats.duplicates);
                     self.left_out("labelled", stats.labelled);
                     self.left_out("misplaced", stats.misplaced);
+                    self.left_out("reserved", stats.reserved);
                     if health.note(uid, None, now) {
                         tracing::info!(%pod, "metrics are collected again");
                     }
@@ -218,19 +276,34 @@ impl Inner {
 #[must_use]
 pub fn alone(own: &str) -> Merger {
     let mut merger = Merger::default();
-    let mut source = Source::new(&[], LINE);
-    source.push(own.as_bytes());
-    source.finish();
-    merger.add(source);
+    merger.add(source_of(own));
     merger
 }
 
-fn merged(own: &str, answers: Vec<Answer>) -> Merger {
-    let mut merger = alone(own);
-    for source in answers.into_iter().filter_map(|answer| answer.source.ok()) {
-        merger.add(source);
+fn source_of(own: &str) -> Source {
+    let mut source = Source::new(&[], LINE);
+    source.push(own.as_bytes());
+    source.finish();
+    source
+}
+
+/// What a pod says of families, and what they are: of the first few, since it may have invented many.
+fn described(families: &[Disagreement]) -> String {
+    let (first, rest) = families.split_at(families.len().min(3));
+    let mut described: Vec<_> = first
+        .iter()
+        .map(|one| {
+            let (name, said) = (report::short(&one.family), one.said);
+            match one.agreed {
+                Some(agreed) => format!("{name} is {said} here, and {agreed} elsewhere"),
+                None => format!("{name} ({said}) has the name of another family's samples"),
+            }
+        })
+        .collect();
+    if !rest.is_empty() {
+        described.push(format!("and {} more", rest.len()));
     }
-    merger
+    described.join("; ")
 }
 
 fn target(pod: &Pod) -> Option<Target> {

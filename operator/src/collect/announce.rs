@@ -1,4 +1,5 @@
-//! Events about pods that cannot be collected: one whenever a pod fails for another reason than before.
+//! Events about pods that cannot be collected, one whenever a pod fails for another reason than before, and about pods that
+//! disagree with others about a family.
 
 use crate::causes::in_words;
 use crate::collect::fetch::{Failed, Target};
@@ -18,12 +19,13 @@ const WAITING: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Announcer(mpsc::Sender<UncollectedPod>);
 
-/// A pod that cannot be collected.
+/// A pod that cannot be collected, or whose samples are not all taken.
 #[derive(Debug)]
 pub struct UncollectedPod {
     pod: Key,
     uid: String,
     dataplane: Key,
+    reason: &'static str,
     note: String,
 }
 
@@ -44,14 +46,36 @@ impl Announcer {
             pod: target.pod.clone(),
             uid: target.uid.clone(),
             dataplane: target.dataplane.clone(),
+            reason: "MetricsNotCollected",
             note: format!(
                 "Metrics at {} cannot be collected: {failed}. {}",
                 target.address,
                 failed.next_step()
             ),
         };
-        if self.0.try_send(uncollected).is_err() {
-            tracing::debug!(pod = %target.pod, "too many Events wait, goes without this one");
+        self.send(uncollected);
+    }
+
+    /// Tells that samples of `target` are left out, because it does not agree with others about families.
+    pub(super) fn announce_left_out(&self, target: &Target, what: &str) {
+        if target.ends {
+            return;
+        }
+        self.send(UncollectedPod {
+            pod: target.pod.clone(),
+            uid: target.uid.clone(),
+            dataplane: target.dataplane.clone(),
+            reason: "MetricsLeftOut",
+            note: format!(
+                "Samples are left out of the operator's metrics: {what}. Does this pod run another version of Kong or of a plugin than the others?"
+            ),
+        });
+    }
+
+    fn send(&self, uncollected: UncollectedPod) {
+        if let Err(error) = self.0.try_send(uncollected) {
+            let uncollected = error.into_inner();
+            tracing::debug!(pod = %uncollected.pod, "too many Events wait, goes without this one");
         }
     }
 }
@@ -89,7 +113,7 @@ fn event(uncollected: &UncollectedPod) -> (ObjectReference, Event) {
     };
     let event = Event {
         type_: EventType::Warning,
-        reason: "MetricsNotCollected".to_owned(),
+        reason: uncollected.reason.to_owned(),
         note: Some(uncollected.note.clone()),
         action: "Collect".to_owned(),
         secondary: Some(reference(

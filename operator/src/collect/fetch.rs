@@ -1,5 +1,6 @@
 //! Asks one sidecar.
 
+use crate::collect::reserved::reserved;
 use bytes::Bytes;
 use flate2::write::GzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST};
@@ -308,7 +309,9 @@ impl Bounded {
             ("dataplane_url", target.url.as_str()),
         ];
         Self {
-            source: Source::new(&labels, LINE),
+            source: Source::new(&labels, LINE)
+                .of_group(&target.dataplane.to_string())
+                .without(reserved),
             limits,
             bytes: 0,
             over: None,

@@ -1,8 +1,9 @@
 //! How each pod did in this collection, as an exposition. Made anew each time: a pod that is gone
 //! leaves no series behind.
 
-use crate::collect::fetch::{Answer, Failed};
+use crate::collect::fetch::{Answer, Failed, Target};
 use std::fmt::Write as _;
+use tagalong_exposition::merge::Disagreement;
 
 /// Families about the pods that were asked.
 pub(super) fn report(answers: &[Answer]) -> String {
@@ -57,4 +58,42 @@ pub(super) fn report(answers: &[Answer]) -> String {
         );
     }
     text
+}
+
+/// How many families of a pod are named of which samples are left out: whoever sends more has invented them.
+const NAMED: usize = 10;
+/// The longest name that is written in full.
+const LONGEST_NAME: usize = 100;
+
+/// Families about what is left out of the answer because pods do not agree what a family is.
+pub(super) fn left_out<'d>(
+    disagreements: impl IntoIterator<Item = (&'d Target, &'d [Disagreement])>,
+) -> String {
+    let mut text = String::new();
+    for (target, families) in disagreements {
+        if text.is_empty() {
+            text += "# HELP tagalong_collect_pod_samples_left_out Samples left out because the pod gives the family another type than \
+                it is agreed to have\n# TYPE tagalong_collect_pod_samples_left_out gauge\n";
+        }
+        let (named, rest) = families.split_at(families.len().min(NAMED));
+        let rest = rest.iter().map(|other| other.samples).sum();
+        let named = named
+            .iter()
+            .map(|one| (short(&one.family), one.samples))
+            .chain((rest > 0).then_some(("(others)", rest)));
+        for (family, samples) in named {
+            // Names of objects and metrics hold nothing that would have to be escaped.
+            let _infallible = writeln!(
+                text,
+                "tagalong_collect_pod_samples_left_out{{dataplane=\"{}\",dataplane_namespace=\"{}\",dataplane_pod=\"{}\",family=\"{family}\"}} {samples}",
+                target.dataplane.name, target.dataplane.namespace, target.pod.name,
+            );
+        }
+    }
+    text
+}
+
+/// A metric's name as it is told: it is the pod's choice.
+pub(super) fn short(name: &str) -> &str {
+    name.get(..LONGEST_NAME).unwrap_or(name)
 }

@@ -4,3 +4,4 @@ mod guides;
 mod kic;
 mod promtool;
 mod promtool_merge;
+mod strict_parsers;

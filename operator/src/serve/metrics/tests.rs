@@ -11,6 +11,7 @@ use tagalong_index::{Object, Settings};
 use tagalong_runtime::drain;
 use tagalong_runtime::serve::Server;
 
+mod lying;
 mod patience;
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {

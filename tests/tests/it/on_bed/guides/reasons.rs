@@ -65,6 +65,7 @@ pub fn explained(page: &str) -> BTreeSet<String> {
     for name in page.split('`').skip(1).step_by(2) {
         if [
             "Accepted",
+            "MetricsLeftOut",
             "MetricsNotCollected",
             "Programmed",
             "Ready",
