@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tagalong_runtime::RuntimeArgs;
+use tagalong_runtime::logging::LogFormat;
 use tagalong_wire::contract::LISTEN_PORT;
 
 use crate::{PullPolicy, Settings};
@@ -40,6 +41,26 @@ pub struct Args {
     /// `resources` of the sidecar, as a JSON object. If not set, small built-in defaults
     #[arg(long, env = "TAGALONG_SIDECAR_RESOURCES", value_parser = Settings::resources)]
     pub sidecar_resources: Option<Value>,
+    /// Fields of the sidecar's `securityContext` that differ from the defaults, as a JSON object; `null` leaves one out
+    #[arg(long, env = "TAGALONG_SIDECAR_SECURITY_CONTEXT", value_name = "JSON", value_parser = Settings::security_context)]
+    pub sidecar_security_context: Option<Map<String, Value>>,
+    /// Log level of the sidecar, or levels per target, such as `info,tagalong_sidecar=debug`. If not set, `info`
+    #[arg(long, env = "TAGALONG_SIDECAR_LOG", value_parser = Settings::log)]
+    pub sidecar_log: Option<String>,
+    /// Format of the sidecar's log lines. If not set, `text`
+    #[arg(long, env = "TAGALONG_SIDECAR_LOG_FORMAT")]
+    pub sidecar_log_format: Option<LogFormat>,
+    /// Names of Secrets for pulling the sidecar's image, added to pod templates that name `imagePullSecrets` already
+    #[arg(
+        long,
+        env = "TAGALONG_SIDECAR_PULL_SECRETS",
+        value_name = "NAME,…",
+        value_delimiter = ','
+    )]
+    pub sidecar_pull_secrets: Vec<String>,
+    /// Add them where a pod template names none, too; the ones of its ServiceAccount are then no longer used
+    #[arg(long, env = "TAGALONG_SIDECAR_PULL_SECRETS_ALWAYS")]
+    pub sidecar_pull_secrets_always: bool,
     /// URL from which sidecars receive their labels, such as `https://tagalong-operator.tagalong.svc:8443/v1/labels`
     #[arg(long, env = "TAGALONG_LABELS_URL", value_parser = labels_url)]
     pub labels_url: String,
@@ -71,6 +92,11 @@ impl Args {
             pull_policy: self.sidecar_pull_policy,
             listen_port: self.sidecar_port,
             native: self.native_sidecars,
+            log: self.sidecar_log.clone(),
+            log_format: self.sidecar_log_format,
+            security_context: self.sidecar_security_context.clone().unwrap_or_default(),
+            pull_secrets: self.sidecar_pull_secrets.clone(),
+            pull_secrets_always: self.sidecar_pull_secrets_always,
             scrape_annotations: self.scrape_annotations,
             started: since_1970.map_or(0, |time| time.as_secs()),
             ..Settings::new(&self.sidecar_image, &self.labels_url)

@@ -164,6 +164,10 @@ fn added(
     if kind == Kind::Workload && kind::owned_by_data_plane(object) {
         return Err(Refusal::OwnedByDataPlane);
     }
+    let konnect = object.pointer("/spec/network/konnectCertificate");
+    if kind == Kind::DataPlane && konnect.is_some_and(|konnect| !konnect.is_null()) {
+        return Err(Refusal::KonnectCertificate);
+    }
     if sparse::is_passed_over(base) {
         return Err(Refusal::TooLarge);
     }
@@ -182,7 +186,7 @@ fn added(
 
     let mut template = base.clone();
     let mut marker = Marker::default();
-    let container = sidecar::container(&overrides, settings, &kong.url, kong.ipv6);
+    let container = sidecar::container(&overrides, settings, &pod, &kong);
     // Last of the init containers: the user's own have done their work, or run, when it starts; and it runs before
     // Kong does. Never the first of the containers: Kong's CRD checks `containers[0]` only if that is `proxy`.
     let containers = if settings.native {
@@ -201,6 +205,7 @@ fn added(
         put_certificates_first(&mut template, &mut marker);
     }
 
+    add_pull_secrets(&mut template, &mut marker, settings, warnings);
     marker.make(&mut template, "/metadata", json!({}));
     if let Some(Value::Object(annotations)) =
         marker.make(&mut template, "/metadata/annotations", json!({}))
@@ -226,6 +231,36 @@ fn added(
 fn append(template: &mut Value, marker: &mut Marker, path: &str, item: Value) {
     if let Some(Value::Array(list)) = marker.make(template, path, json!([])) {
         list.push(item);
+    }
+}
+
+/// A pod template that names any pull secret does not get those of its ServiceAccount, and Kong's own image may need them.
+fn add_pull_secrets(
+    template: &mut Value,
+    marker: &mut Marker,
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) {
+    const PATH: &str = "/spec/imagePullSecrets";
+    let named = |template: &Value, secret: &str| {
+        let list = template.pointer(PATH).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|item| pod::name(item) == secret))
+    };
+    let is_empty = match template.pointer(PATH) {
+        None | Some(Value::Null) => true,
+        Some(list) => list.as_array().is_some_and(Vec::is_empty),
+    };
+    if settings.pull_secrets.is_empty() || is_empty && !settings.pull_secrets_always {
+        return;
+    }
+    if is_empty {
+        warnings.push("the pod template now names imagePullSecrets, so those of its ServiceAccount are no longer used".to_owned());
+    }
+    for secret in &settings.pull_secrets {
+        if !named(template, secret) {
+            append(template, marker, PATH, json!({"name": secret}));
+            marker.pull_secrets.push(secret.clone());
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod quantity;
 mod resources;
 pub mod review;
 mod run;
+mod security;
 pub mod server;
 mod settings;
 mod sparse;

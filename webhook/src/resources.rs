@@ -69,6 +69,47 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
     Ok(Value::Object(resources))
 }
 
+/// The sidecar's `resources` in a pod that has some as a whole (`spec.resources`, KEP-2837): a request of a container must
+/// fit into the pod's, and no limit may exceed the pod's. What the pod has, the sidecar takes part in and asks no more
+/// for; a `0` is written out, since the API server would fill in the limit.
+pub(crate) fn within_pod(ours: &Value, pod: Option<&Value>) -> Value {
+    let mut ours = ours.clone();
+    let amount = |quantity: &Value| match quantity {
+        Value::String(text) => nanos(text),
+        Value::Number(number) => nanos(&number.to_string()),
+        _ => None,
+    };
+    for name in NAMES {
+        let of = |list: &str| pod.and_then(|pod| pod.get(list)?.get(name));
+        let own = |list: &str| {
+            ours.get(list)
+                .and_then(|list| list.get(name))
+                .and_then(amount)
+        };
+        let (request, limit) = (own("requests"), own("limits"));
+        if of("requests").or(of("limits")).is_none() || request.or(limit).is_none() {
+            continue;
+        }
+        let too_high = of("limits").is_some_and(|most| amount(most) < limit);
+        if let Some(limits) = ours.get_mut("limits").and_then(Value::as_object_mut)
+            && too_high
+        {
+            limits.remove(name);
+        }
+        ours["requests"][name] = Value::from("0");
+    }
+    let no_limits = ours
+        .get("limits")
+        .and_then(Value::as_object)
+        .is_some_and(Map::is_empty);
+    if let Some(ours) = ours.as_object_mut()
+        && no_limits
+    {
+        ours.remove("limits");
+    }
+    ours
+}
+
 fn list<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Vec<(&'a str, String)>, String> {
     let Some(value) = object.get(key) else {
         return Ok(Vec::new());

@@ -298,7 +298,7 @@ fn container(shares: &mut Shares<'_>, text: &str) -> Value {
     shares.compared(text, |key| match key {
         "name" => Some(leaf),
         "env" => Some(env),
-        "envFrom" => Some(leaf),
+        "envFrom" => Some(|shares, text| shares.list(text, leaf)),
         "ports" => Some(|shares, text| {
             shares.list(text, |shares, text| {
                 shares.compared(text, |key| {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use serde_json::Value;
 
 use super::kind::Kind;
-use super::pod::{env, name};
+use super::pod::{env, has_env_from, name};
 use super::refusal::Refusal;
 
 /// Where the sidecar finds Kong's metrics.
@@ -37,7 +37,10 @@ pub(super) fn status(kind: Kind, proxy: &Value) -> Result<Status, Refusal> {
             .unwrap_or_default(),
         None => kind
             .default_status_listen()
-            .ok_or_else(|| Refusal::StatusUnset(name(proxy).to_owned()))?,
+            .ok_or_else(|| match has_env_from(proxy) {
+                true => Refusal::EnvFrom(name(proxy).to_owned()),
+                false => Refusal::StatusUnset(name(proxy).to_owned()),
+            })?,
     };
     if is_off(value) {
         return Err(Refusal::StatusOff);

@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 use tagalong_wire::contract::{INJECTED_ANNOTATION, SIDECAR};
 
 /// The lists and maps of a pod template that may have to be made first. Children stand before their parents.
-const MADE: [&str; 4] = [
+const MADE: [&str; 5] = [
     "/metadata/annotations",
     "/metadata",
     "/spec/initContainers",
     "/spec/volumes",
+    "/spec/imagePullSecrets",
 ];
 
 /// The value of [`INJECTED_ANNOTATION`].
@@ -32,6 +33,9 @@ pub(super) struct Marker {
     /// Volumes that were added beside the sidecar's, by their mere names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) volumes: Vec<String>,
+    /// Names that were added to the pull secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) pull_secrets: Vec<String>,
     /// When the webhook that put it in had started: [`Settings::started`](crate::Settings::started).
     #[serde(default, skip_serializing_if = "is_zero")]
     since: u64,
@@ -130,15 +134,14 @@ pub(super) fn removed(template: &Value) -> Value {
             list.retain(|item| item.get("name").and_then(Value::as_str) != Some(SIDECAR));
         }
     }
-    if let Some(Value::Array(volumes)) = base.pointer_mut("/spec/volumes") {
-        // Whoever gave it a type since has made it theirs.
-        let ours = |item: &Value| {
-            marker
-                .volumes
-                .iter()
-                .any(|name| *item == json!({"name": name}))
-        };
-        volumes.retain(|item| !ours(item));
+    // Whoever gave a volume a type since has made it theirs.
+    for (list, names) in [
+        ("/spec/volumes", &marker.volumes),
+        ("/spec/imagePullSecrets", &marker.pull_secrets),
+    ] {
+        if let Some(Value::Array(list)) = base.pointer_mut(list) {
+            list.retain(|item| !names.iter().any(|name| *item == json!({"name": name})));
+        }
     }
     if let Some(Value::Object(annotations)) = base.pointer_mut("/metadata/annotations") {
         annotations.remove(INJECTED_ANNOTATION);

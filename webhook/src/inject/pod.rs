@@ -14,6 +14,10 @@ pub(super) struct Pod<'a> {
     pub(super) init_containers: &'a [Value],
     /// `spec.hostNetwork`.
     pub(super) host_network: bool,
+    /// `spec.resources`.
+    pub(super) resources: Option<&'a Value>,
+    /// Whether its containers run as root where they do not say otherwise.
+    pub(super) is_root: bool,
     volumes: &'a [Value],
 }
 
@@ -39,6 +43,8 @@ impl<'a> Pod<'a> {
                 .get("hostNetwork")
                 .and_then(Value::as_bool)
                 .unwrap_or_default(),
+            resources: spec.get("resources"),
+            is_root: spec.pointer("/securityContext/runAsUser") == Some(&Value::from(0)),
             volumes: list(spec, "volumes").ok_or(Refusal::Malformed("spec.volumes"))?,
         })
     }
@@ -66,7 +72,15 @@ impl<'a> Pod<'a> {
         named
             .or_else(|| sets(|name| name == "KONG_STATUS_LISTEN"))
             .or_else(|| sets(|name| name.starts_with("KONG_")))
-            .ok_or(Refusal::NoProxy)
+            .ok_or_else(|| {
+                let hidden = self
+                    .containers
+                    .iter()
+                    .find(|container| has_env_from(container));
+                hidden.map_or(Refusal::NoProxy, |hidden| {
+                    Refusal::EnvFrom(name(hidden).to_owned())
+                })
+            })
     }
 
     /// Nothing in the pod has the names of what we add.
@@ -110,6 +124,12 @@ pub(super) fn env(container: &Value) -> impl DoubleEndedIterator<Item = &Value> 
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
+}
+
+/// Whether variables come from a ConfigMap or Secret as a whole, which the webhook cannot read.
+pub(super) fn has_env_from(container: &Value) -> bool {
+    let from = container.get("envFrom").and_then(Value::as_array);
+    from.is_some_and(|from| !from.is_empty())
 }
 
 /// The `ports` of a container.

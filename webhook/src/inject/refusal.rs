@@ -36,6 +36,16 @@ pub enum Refusal {
         "container `{0}` does not set KONG_STATUS_LISTEN (`envFrom` cannot be read here); set it to 0.0.0.0:8100"
     )]
     StatusUnset(String),
+    /// The variables of a container come from elsewhere as a whole.
+    #[error(
+        "the `envFrom` of container `{0}` cannot be read here; set KONG_STATUS_LISTEN in its `env`, as it is there"
+    )]
+    EnvFrom(String),
+    /// A volume of Kong's operator and ours would become one of two types.
+    #[error(
+        "spec.network.konnectCertificate is set, beside which Kong's operators before 2.0.5 make a Deployment that is refused"
+    )]
+    KonnectCertificate,
     /// The variable comes from elsewhere.
     #[error(
         "KONG_STATUS_LISTEN is set by `valueFrom`, which cannot be read here; set its value directly"

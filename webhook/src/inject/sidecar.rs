@@ -3,30 +3,31 @@
 //! Whatever the API server would fill in is written out (`SetDefaults_*` of Kubernetes' `pkg/apis/core/v1`), so that
 //! an operator that defaults one copy and compares it with the other finds no difference.
 
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 use tagalong_wire::contract::{AUDIENCE, CA_CONFIG_MAP, CA_KEY, POD_UID_ENV, PORT_NAME, SIDECAR};
 
+use super::listen::Status;
 use super::overrides::Overrides;
+use super::pod::Pod;
 use crate::settings::PullPolicy;
-use crate::{Settings, image};
+use crate::{Settings, image, resources, security};
 
 /// Where the volume is mounted.
 const MOUNT: &str = "/var/run/tagalong";
 /// The name of the token's file in it.
 const TOKEN: &str = "token";
-/// A user that the image need not know, and that is not root.
-const USER: u32 = 65532;
 
 /// The sidecar. It has no readiness or startup probe: it must never be the reason why Kong gets no traffic. Its
 /// liveness probe gives it two minutes, so that only a process that will not recover is restarted.
 pub(super) fn container(
     overrides: &Overrides,
     settings: &Settings,
-    kong_url: &str,
-    ipv6: bool,
+    pod: &Pod<'_>,
+    kong: &Status,
 ) -> Value {
     let port = overrides.listen_port;
-    let address = if ipv6 { "[::]" } else { "0.0.0.0" };
+    let address = if kong.ipv6 { "[::]" } else { "0.0.0.0" };
     let pull_policy = settings.pull_policy.map_or_else(
         || image::default_pull_policy(&overrides.image),
         PullPolicy::as_str,
@@ -37,17 +38,14 @@ pub(super) fn container(
         "imagePullPolicy": pull_policy,
         "args": [
             format!("--listen={address}:{port}"),
-            format!("--kong-metrics-url={kong_url}"),
+            format!("--kong-metrics-url={}", kong.url),
             format!("--labels-url={}", settings.labels_url),
             format!("--token-file={MOUNT}/{TOKEN}"),
             format!("--ca-file={MOUNT}/{CA_KEY}"),
         ],
-        "env": [{
-            "name": POD_UID_ENV,
-            "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}},
-        }],
+        "env": environment(settings),
         "ports": [{"name": PORT_NAME, "containerPort": port, "protocol": "TCP"}],
-        "resources": overrides.resources,
+        "resources": resources::within_pod(&overrides.resources, pod.resources),
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": port, "scheme": "HTTP"},
             "initialDelaySeconds": 10,
@@ -56,15 +54,7 @@ pub(super) fn container(
             "successThreshold": 1,
             "failureThreshold": 6,
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-            "runAsGroup": USER,
-            "runAsNonRoot": true,
-            "runAsUser": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security::context(pod.is_root, &settings.security_context),
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
         "volumeMounts": [{"name": SIDECAR, "mountPath": MOUNT, "readOnly": true}],
@@ -73,6 +63,24 @@ pub(super) fn container(
         container["restartPolicy"] = json!("Always");
     }
     container
+}
+
+/// Variables, not flags: an older image, pinned by annotation, passes over a variable that it does not know.
+fn environment(settings: &Settings) -> Vec<Value> {
+    let mut all = vec![json!({
+        "name": POD_UID_ENV,
+        "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}},
+    })];
+    if let Some(log) = &settings.log {
+        all.push(json!({"name": "TAGALONG_LOG", "value": log}));
+    }
+    let format = settings
+        .log_format
+        .and_then(|format| format.to_possible_value());
+    if let Some(format) = format {
+        all.push(json!({"name": "TAGALONG_LOG_FORMAT", "value": format.get_name()}));
+    }
+    all
 }
 
 /// The token with which the sidecar names its pod to the operator, and the CA by which it knows the operator. Both in

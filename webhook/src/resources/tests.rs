@@ -37,3 +37,26 @@ fn says_what_is_wrong() {
         assert!(error.contains(part), "{text}: {error}");
     }
 }
+
+#[test]
+fn a_pod_with_resources_of_its_own_is_asked_for_nothing() {
+    let ours = defaults();
+    assert_eq!(super::within_pod(&ours, None), ours);
+    for (pod, expected) in [
+        (serde_json::json!({"limits": {}}), ours.clone()),
+        (
+            serde_json::json!({"requests": {"cpu": "500m", "memory": "512Mi"}}),
+            serde_json::json!({"limits": {"memory": "64Mi"}, "requests": {"cpu": "0", "memory": "0"}}),
+        ),
+        (
+            serde_json::json!({"limits": {"memory": "48Mi"}}),
+            serde_json::json!({"requests": {"cpu": "10m", "memory": "0"}}),
+        ),
+        (
+            serde_json::json!({"limits": {"memory": 67_108_864}}),
+            serde_json::json!({"limits": {"memory": "64Mi"}, "requests": {"cpu": "10m", "memory": "0"}}),
+        ),
+    ] {
+        assert_eq!(super::within_pod(&ours, Some(&pod)), expected, "{pod}");
+    }
+}

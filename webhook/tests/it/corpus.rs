@@ -135,6 +135,106 @@ fn kong_stays_where_it_is() {
 }
 
 #[test]
+fn the_log_is_set_by_variables_and_by_default_not_at_all() {
+    let object = object("smallest");
+    let env = |settings: &Settings| {
+        let with = applied(&object, &injected(&object, settings));
+        sidecar(&with).expect("the sidecar")["env"].clone()
+    };
+    assert_eq!(env(&settings()).as_array().map(Vec::len), Some(1));
+    let set = Settings {
+        log: Some("warn".to_owned()),
+        log_format: Some(tagalong_runtime::logging::LogFormat::Json),
+        ..settings()
+    };
+    let env = env(&set);
+    assert_eq!(env[1], json!({"name": "TAGALONG_LOG", "value": "warn"}));
+    assert_eq!(
+        env[2],
+        json!({"name": "TAGALONG_LOG_FORMAT", "value": "json"})
+    );
+}
+
+#[test]
+fn a_user_is_named_only_where_the_pods_is_root() {
+    let mut object = object("smallest");
+    for (user, expected) in [
+        (json!(null), None),
+        (json!(1000), None),
+        (json!(0), Some(json!(65532))),
+    ] {
+        template_mut(&mut object)["spec"]["securityContext"] = json!({"runAsUser": user});
+        let with = applied(&object, &injected(&object, &settings()));
+        let context = &sidecar(&with).expect("the sidecar")["securityContext"];
+        assert_eq!(context.get("runAsUser").cloned(), expected, "{user}");
+        assert_eq!(context["runAsNonRoot"], true);
+    }
+}
+
+/// The API server refuses a pod whose containers' requests are more than its own.
+#[test]
+fn a_pod_with_resources_of_its_own_stays_valid() {
+    let mut object = object("smallest");
+    template_mut(&mut object)["spec"]["resources"] =
+        json!({"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "32Mi"}});
+    let with = applied(&object, &injected(&object, &settings()));
+    assert_eq!(
+        sidecar(&with).expect("the sidecar")["resources"],
+        json!({"requests": {"cpu": "0", "memory": "0"}})
+    );
+}
+
+#[test]
+fn pull_secrets_are_added_to_others_and_taken_out_again() {
+    let set = Settings {
+        pull_secrets: vec!["a".to_owned(), "b".to_owned()],
+        ..settings()
+    };
+    let always = Settings {
+        pull_secrets_always: true,
+        ..set.clone()
+    };
+    let (theirs, none) = (json!([{"name": "b"}]), json!(null));
+    let both = json!([{"name": "b"}, {"name": "a"}]);
+    let ours = json!([{"name": "a"}, {"name": "b"}]);
+    for (before, settings, after, warnings) in [
+        (&theirs, &set, &both, 0),
+        (&theirs, &always, &both, 0),
+        (&none, &set, &none, 0),
+        (&none, &always, &ours, 1),
+    ] {
+        let mut object = object("smallest");
+        template_mut(&mut object)["spec"]["imagePullSecrets"] = before.clone();
+        let outcome = injected(&object, settings);
+        assert_eq!(outcome.warnings.len(), warnings, "{:?}", outcome.warnings);
+        let with = applied(&object, &outcome);
+        assert_eq!(&template(&with)["spec"]["imagePullSecrets"], after);
+        let without = unmarked(&with);
+        let without = applied(&without, &injected(&without, settings));
+        assert_eq!(without, unmarked(&object));
+    }
+}
+
+#[test]
+fn what_comes_from_elsewhere_is_said_to() {
+    let mut konnect = object("smallest");
+    konnect["spec"]["network"] = json!({"konnectCertificate": {"issuer": {"name": "x"}}});
+    assert_eq!(
+        injected(&konnect, &settings()).verdict,
+        Verdict::Refused(Refusal::KonnectCertificate)
+    );
+    for name in ["kong", "proxy"] {
+        let mut hidden = object("helm-chart");
+        template_mut(&mut hidden)["spec"]["containers"] =
+            json!([{"name": name, "envFrom": [{"configMapRef": {"name": "kong"}}]}]);
+        assert_eq!(
+            injected(&hidden, &settings()).verdict,
+            Verdict::Refused(Refusal::EnvFrom(name.to_owned()))
+        );
+    }
+}
+
+#[test]
 fn overrides_are_followed() {
     let object = object("crowded");
     let with = applied(&object, &injected(&object, &settings()));

@@ -263,6 +263,8 @@ fn bad_flags_are_told_and_nothing_starts() -> std::io::Result<()> {
             "--sidecar-resources={\"limits\":{\"memory\":\"1Mi\"}}",
             "16Mi",
         ),
+        ("--sidecar-log=tagalong_sidecar=loud", "try `info`"),
+        ("--sidecar-security-context={\"runAsuser\":1}", "runAsuser"),
         ("--native-sidecars=maybe", "`always` or `never`"),
         (
             "--native-sidecars=auto",

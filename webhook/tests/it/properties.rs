@@ -49,6 +49,12 @@ const WORDS: &[&str] = &[
     "ä",
     "9542",
     "prometheus.io/port",
+    "imagePullSecrets",
+    "pull",
+    "securityContext",
+    "runAsUser",
+    "resources",
+    "envFrom",
     r#"{"absent":["/metadata","/spec/volumes"]}"#,
     r#"{"null":["/metadata/annotations"]}"#,
 ];
@@ -188,7 +194,7 @@ fn additions(before: &Value, after: &Value, path: &str, out: &mut Vec<String>) {
     }
 }
 
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "/spec/containers/- tagalong",
     "/spec/initContainers/- tagalong",
     "/spec/volumes/- tagalong",
@@ -197,6 +203,7 @@ const OURS: [&str; 8] = [
     "/metadata/annotations/prometheus.io/port",
     "/metadata/annotations/prometheus.io/scrape",
     "/spec/volumes/- cluster-certificate",
+    "/spec/imagePullSecrets/- pull",
 ];
 
 proptest! {

@@ -27,6 +27,12 @@ pub fn all_settings() -> Vec<Settings> {
             });
         }
     }
+    all.push(Settings {
+        log: Some("debug".to_owned()),
+        pull_secrets: vec!["pull".to_owned()],
+        pull_secrets_always: true,
+        ..settings()
+    });
     all
 }
 

@@ -328,7 +328,8 @@ fn both_programs_take_what_they_are_told() -> Result {
     let resources =
         json!({"limits": {"memory": "64Mi"}, "requests": {"cpu": "5m", "memory": "16Mi"}});
     let objects = helm::objects(&json!({
-        "sidecar": {"resources": resources, "scrapeAnnotations": true, "native": false, "port": 9999},
+        "sidecar": {"resources": resources, "scrapeAnnotations": true, "native": false, "port": 9999,
+            "securityContext": {"runAsUser": 1000}, "logLevel": "warn,tagalong_sidecar=debug", "logFormat": "json", "pullSecrets": ["a", "b"], "pullSecretsAlways": true},
         "operator": {"aggregate": "all", "podSelector": "", "pushConnections": 1_000_000, "missedAfterSeconds": 86_400}, "logFormat": "text", "logLevel": "warn",
     }))?;
     let told = |name: &str| -> Result<Vec<String>> {
@@ -342,6 +343,16 @@ fn both_programs_take_what_they_are_told() -> Result {
     assert_eq!(webhook.sidecar_resources, Some(resources));
     assert_eq!(webhook.sidecar_port, 9999);
     assert!(webhook.scrape_annotations);
+    assert_eq!(
+        webhook.sidecar_log.as_deref(),
+        Some("warn,tagalong_sidecar=debug")
+    );
+    assert_eq!(webhook.sidecar_pull_secrets, ["a", "b"]);
+    assert!(webhook.sidecar_pull_secrets_always && webhook.sidecar_log_format.is_some());
+    assert_eq!(
+        webhook.sidecar_security_context.map(Value::Object),
+        Some(json!({"runAsUser": 1000}))
+    );
     assert_eq!(
         webhook.labels_url,
         "https://tagalong-operator.tagalong-system.svc:8443/v1/labels"
