@@ -5,3 +5,4 @@ mod kic;
 mod promtool;
 mod promtool_merge;
 mod strict_parsers;
+mod translator;
