@@ -162,17 +162,20 @@ impl NameIndex {
             };
             meaning = match (&meaning, target) {
                 (Meaning::Ambiguous, _) => return Meaning::Ambiguous,
-                // Where one reading sends no traffic to any Service, the other one's Service cannot be wrong.
-                (
-                    Meaning::Unknown | Meaning::Unmapped(Target::Nothing(_)),
-                    Target::Service(key),
-                ) => Meaning::Service(key),
+                (Meaning::Unknown, Target::Service(key)) => Meaning::Service(key),
                 (Meaning::Unknown, target) => Meaning::Unmapped(target),
                 (Meaning::Unmapped(one @ Target::Nothing(_)), Target::Nothing(_)) => {
                     Meaning::Unmapped((*one).min(target))
                 }
-                (Meaning::Service(_), Target::Nothing(_)) => continue,
                 (Meaning::Service(one), Target::Service(other)) if *one == other => continue,
+                // Where one reading reaches no Service, there are no addresses to tell the health of; but its requests, which Kong
+                // answers itself, are counted.
+                (Meaning::Service(_), Target::Nothing(_)) if role == Roles::UPSTREAM => continue,
+                (Meaning::Unmapped(Target::Nothing(_)), Target::Service(key))
+                    if role == Roles::UPSTREAM =>
+                {
+                    Meaning::Service(key)
+                }
                 (Meaning::Unmapped(Target::Nothing(_)), Target::Several | Target::Drained) => {
                     Meaning::Unmapped(target)
                 }

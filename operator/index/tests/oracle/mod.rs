@@ -276,6 +276,9 @@ fn ingress(mode: Mode, ingress: &Thing, services: &mut Services) {
 
 fn add(services: &mut Services, name: &str, host: &str, reaches: Reaches) {
     let service = services.entry(name.to_owned()).or_default();
+    // Rules that are alike by name only, since names leave kinds out: Kong takes the backends of the first.
+    let unlike = !service.host.is_empty() && service.reaches.traffic != reaches.traffic;
+    service.reaches.odd |= unlike;
     host.clone_into(&mut service.host);
     service.reaches.traffic.extend(reaches.traffic);
     service.reaches.addresses.extend(reaches.addresses);
