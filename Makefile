@@ -5,6 +5,8 @@ FUZZ_SECONDS ?= 300
 # Stories on the test bed at a time.
 STORIES ?= 8
 SOAK_SECONDS ?= 600
+# Random clusters to hold the names to Kong's translator.
+WORLDS ?= 100000
 # Where `make images` puts them.
 IMAGES ?= images
 # The binaries that are released; they tell the commit that they are built from.
@@ -51,10 +53,11 @@ unit: ## All tests that need nothing but Rust and a C compiler
 on-bed: ## All others: on clusters, nodes and with tools that the first run builds (Go, half an hour)
 	RUST_TEST_THREADS=$(STORIES) $(CARGO) test --workspace --locked --test it -- on_bed::
 
-soak: ## The long stories: SOAK_SECONDS (600) of a real Prometheus, ten minutes of an unchanged world, two beside Kong's operator
+soak: ## The long stories: SOAK_SECONDS (600) of a real Prometheus, ten minutes of an unchanged world, two beside Kong's operator, WORLDS (100000)
 	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test it -- on_bed::prometheus:: --nocapture
 	TAGALONG_UNCHANGED_SECONDS=610 $(CARGO) test --locked -p tagalong-operator --test it -- on_bed::permissions:: --nocapture
 	TAGALONG_QUIET_SECONDS=120 $(CARGO) test --locked -p tagalong-webhook --test it -- on_bed::gateway_operator:: --nocapture
+	TAGALONG_WORLDS=$(WORLDS) $(CARGO) test --locked -p tagalong-tests --test it -- on_bed::translator:: --nocapture
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
 	@$(CARGO) build --locked --profile bench --bins

@@ -1,9 +1,15 @@
 //! Kong's own translator (Kong Ingress Controller 3.4.0) over random worlds: no label of ours is wrong by what Kong would be
-//! told, and every name that is left out has a reason that is listed.
+//! told, and every name that is left out has a reason that is listed (`reasons`).
 //!
 //! `TAGALONG_WORLDS=N` tries so many (3,000 if not given), `TAGALONG_WORLD=SEED` that one, with everything said.
 //! A world that fails is reduced and written to a file as a Kubernetes List, which `tagalong-operator table DATAPLANE
 //! --manifests FILE` reads.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 mod program;
 mod random;
