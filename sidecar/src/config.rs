@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgGroup, CommandFactory as _, FromArgMatches as _, Parser};
+use tagalong_runtime::logging::LogArgs;
 use tagalong_wire::contract::{LISTEN_PORT, POD_UID_ENV};
 
 use crate::url::{Url, UrlError};
@@ -29,6 +30,8 @@ pub struct Config {
     pub labels: Labels,
     /// The pod's UID, if the downward API tells it.
     pub pod_uid: Option<String>,
+    /// How logs look.
+    pub log: LogArgs,
 }
 
 /// Where the table comes from.
@@ -100,6 +103,8 @@ struct Flags {
     /// File with one SNAPSHOT message, to use instead of a label stream; changes are picked up
     #[arg(long, env = "TAGALONG_LABELS_FILE", value_name = "FILE")]
     labels_file: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 impl Config {
@@ -148,6 +153,7 @@ impl Config {
             kong: flags.kong_metrics_url,
             labels,
             pod_uid,
+            log: flags.log,
         })
     }
 }

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
+use tagalong_runtime::with_causes;
 
 pub use connection::{Connection, KongBody};
 pub use discard::SILENCE;
 pub(crate) use discard::discard;
 pub use error::KongError;
-pub(crate) use error::with_causes;
 pub use tls::{Tls, TlsSetupError};
 
 use crate::net::{self, Io};

@@ -1,9 +1,9 @@
 //! Rewrites Kong's `/metrics` as it streams by and adds the Kubernetes Service's labels.
 //!
 //! ```text
-//!  scrapers ──> serve ──> routes ──> scrape ──> kong          labels_file, push ──> table
-//!               (limits,  (paths,    (queue,    (one scrape                         (what stands
-//!                drain)    headers)   flight)    at a time)                          for what)
+//!  scrapers ──> runtime ──> routes ──> scrape ──> kong          labels_file, push ──> table
+//!               (places,   (paths,    (queue,    (one scrape                         (what stands
+//!                drain)     headers)   flight)    at a time)                          for what)
 //! ```
 //!
 //! # One Kong scrape at a time, and many readers
@@ -32,16 +32,14 @@
 pub mod config;
 pub mod kong;
 pub mod labels_file;
-pub mod lifeline;
-pub mod logging;
 pub mod memory;
 pub mod metrics;
 mod net;
+mod outcome;
 pub mod push;
 pub mod routes;
 mod run;
 pub mod scrape;
-pub mod serve;
 pub mod table;
 pub mod url;
 

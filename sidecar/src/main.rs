@@ -1,16 +1,12 @@
-//! The sidecar's binary: flags, log, then [`tagalong_sidecar::run()`] until SIGTERM.
+//! The sidecar's binary: flags, then [`tagalong_sidecar::run()`] until SIGTERM.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use tagalong_sidecar::{Config, Exit, logging, run};
+use tagalong_sidecar::{Config, Exit, run};
 
 fn main() -> ExitCode {
-    let outcome = Config::from_process().and_then(|config| {
-        logging::init()?;
-        run(config)
-    });
-    match outcome {
+    match Config::from_process().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit::Shown(text)) => {
             // Nobody is left to tell when standard output is gone.

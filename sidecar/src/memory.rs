@@ -6,12 +6,25 @@
 use std::fs;
 use std::path::Path;
 
+use tagalong_runtime::net::Buffers;
 use tagalong_wire::MAX_MESSAGE;
 use tagalong_wire::contract::RESOURCES_ANNOTATION;
 use thiserror::Error;
 
-/// What all the rest may need, in bytes: the process itself, and scrapes with as many readers as there are connections.
-const REST: usize = 24 << 20;
+/// Connections at once.
+pub const CONNECTIONS: usize = 64;
+/// What the kernel may hold of each: control groups charge it to the container, as the process's own memory.
+pub const KERNEL: Buffers = Buffers {
+    receive: 16 << 10,
+    ..Buffers::SERVER
+};
+/// What the process itself may need, in bytes: 10 MiB were seen with readers on all connections, each at another place.
+const OWN: usize = 12 << 20;
+/// Connections of its own: to Kong and to the operator.
+const CLIENTS: usize = 2;
+/// What all but labels may need, in bytes.
+const REST: usize = (OWN + CONNECTIONS * KERNEL.memory() + CLIENTS * Buffers::CLIENT.memory())
+    .next_multiple_of(1 << 20);
 
 /// How much memory labels may have at any moment: the table in use, the next one, and the message that it comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tagalong_exposition::Stats;
+use tagalong_runtime::serve::Events;
 
 use crate::table::Loaded;
 
@@ -88,6 +89,24 @@ pub struct Push {
     pub resyncs: AtomicU64,
     /// When the last message came, in seconds since the epoch.
     pub last_message: AtomicU64,
+}
+
+impl Events for Metrics {
+    fn opened(&self) {
+        self.connections.fetch_add(1, Relaxed);
+    }
+
+    fn closed(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+    }
+
+    fn refused(&self) {
+        self.connections_refused.fetch_add(1, Relaxed);
+    }
+
+    fn panicked(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
 }
 
 impl Metrics {

@@ -8,6 +8,7 @@ use rustls::client::WantsClientCert;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ConfigBuilder};
+use tagalong_runtime::net::{self, Buffers};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -20,10 +21,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A TCP connection to the URL's host.
 pub(crate) async fn connect(url: &Url) -> std::io::Result<TcpStream> {
-    let tcp = TcpStream::connect((url.host.as_str(), url.port)).await?;
-    // Requests are small; nothing may hold them back.
-    let _ = tcp.set_nodelay(true);
-    Ok(tcp)
+    net::connect(&url.host, url.port, Buffers::CLIENT).await
 }
 
 /// A TLS client that checks its peer by the CA certificates in a PEM file.

@@ -14,15 +14,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
+use tagalong_runtime::log_rate::shortened;
 use tagalong_wire::{HEARTBEAT_TIMEOUT, Versions};
 use tokio::time::Instant;
 
 use backoff::Backoff;
+use error::Cause;
 pub use error::StreamError;
 use stream::{News, Stream};
 
 use crate::memory::Room;
 use crate::metrics::{Metrics, seconds};
+use crate::outcome::OutcomeLog;
 use crate::table::Tables;
 use crate::url::Url;
 
@@ -30,6 +33,9 @@ use crate::url::Url;
 const OPEN: Duration = Duration::from_secs(15);
 /// A stream that lived for so long was a good one: the next attempt follows as if it were the first.
 const GOOD: Duration = Duration::from_secs(60);
+
+/// How much of the operator's words the log takes, in bytes: somebody else may answer in its place.
+const WORDS: usize = 512;
 
 /// The operator's stream.
 #[derive(Clone, Debug)]
@@ -60,19 +66,21 @@ impl Push {
     /// Puts each table that the operator tells into use, for ever.
     pub async fn follow(mut self, tables: Tables, metrics: Arc<Metrics>) {
         metrics.push.used.store(true, Relaxed);
-        let mut said = None;
+        let log = OutcomeLog::default();
         loop {
             let began = Instant::now();
-            let error = self.live(&tables, &metrics, &mut said).await;
+            let error = self.live(&tables, &metrics, &log).await;
             metrics.push.connected.store(false, Relaxed);
             metrics.push.failed.fetch_add(1, Relaxed);
             if error.is_refusal() {
                 metrics.table_refused();
             }
-            let why = error.to_string();
-            if said.as_ref() != Some(&why) {
-                tracing::warn!(url = %self.url, "labels: {why}; the ones in use stay");
-                said = Some(why);
+            if let Some(due) = log.bad(error.cause()) {
+                let why = error.to_string();
+                tracing::warn!(
+                    url = %self.url, unsaid = due.unsaid,
+                    "labels: {}; the ones in use stay", shortened(&why, WORDS)
+                );
             }
             if Instant::now().saturating_duration_since(began) >= GOOD {
                 self.backoff.reset();
@@ -91,7 +99,7 @@ impl Push {
         &self,
         tables: &Tables,
         metrics: &Metrics,
-        said: &mut Option<String>,
+        log: &OutcomeLog<Cause>,
     ) -> StreamError {
         let in_use = tables.load_full();
         let open = Stream::open(
@@ -128,13 +136,16 @@ impl Push {
                     return error;
                 }
             }
-            if versions.now().is_some() && !metrics.push.connected.swap(true, Relaxed) {
+            if versions.now().is_some()
+                && !metrics.push.connected.swap(true, Relaxed)
+                && let Some(due) = log.good()
+            {
                 let table = tables.load();
                 tracing::info!(
-                    url = %self.url, version = versions.now(), services = table.labels.services(),
-                    upstreams = table.labels.upstreams(), "labels are up to date"
+                    url = %self.url, unsaid = due.unsaid, version = versions.now(),
+                    services = table.labels.services(), upstreams = table.labels.upstreams(),
+                    "labels are up to date"
                 );
-                *said = None;
             }
         }
     }

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tagalong_exposition::Keep;
+use tagalong_runtime::serve::ConnectionHandle;
 use tagalong_wire::contract::POD_UID_HEADER;
 use tokio::time::Instant;
 
@@ -24,10 +25,8 @@ pub use body::Body;
 use request::{accepts_gzip, keep, time_allowed};
 
 use crate::kong::KongError;
-use crate::lifeline::Lifeline;
 use crate::metrics::{Metrics, Outcome};
 use crate::scrape::{Answer, ScrapeError, Scraper, Upstream, Want};
-use crate::serve::Handler;
 
 const POD_UID: HeaderName = HeaderName::from_static(POD_UID_HEADER);
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -50,7 +49,22 @@ impl<U: Upstream> Routes<U> {
         }
     }
 
-    async fn answer<B>(&self, request: &Request<B>, lifeline: Arc<Lifeline>) -> Response<Body> {
+    /// Answers one request.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body> {
+        let connection = request.extensions().get::<ConnectionHandle>().cloned();
+        let connection = connection.unwrap_or_default();
+        let mut response = self.answer(&request, connection).await;
+        if let Some(uid) = &self.pod_uid {
+            response.headers_mut().insert(POD_UID, uid.clone());
+        }
+        response
+    }
+
+    async fn answer<B>(
+        &self,
+        request: &Request<B>,
+        connection: ConnectionHandle,
+    ) -> Response<Body> {
         let path = request.uri().path();
         let known = matches!(
             path.strip_suffix('/').unwrap_or(path),
@@ -77,7 +91,7 @@ impl<U: Upstream> Routes<U> {
             );
         }
         match keep(request.uri().query()) {
-            Ok(keep) => self.scrape(request, keep, lifeline).await,
+            Ok(keep) => self.scrape(request, keep, connection).await,
             Err(why) => message(StatusCode::BAD_REQUEST, &why),
         }
     }
@@ -86,14 +100,12 @@ impl<U: Upstream> Routes<U> {
         &self,
         request: &Request<B>,
         keep: Keep,
-        lifeline: Arc<Lifeline>,
+        connection: ConnectionHandle,
     ) -> Response<Body> {
         let waiting = Waiting(Some(&self.metrics));
         let deadline = Instant::now() + time_allowed(request.headers());
         let gzip = accepts_gzip(request.headers());
-        let scrape = self
-            .scraper
-            .scrape(Want { keep, gzip }, Arc::clone(&lifeline));
+        let scrape = self.scraper.scrape(Want { keep, gzip }, connection.clone());
         let scraped = tokio::time::timeout_at(deadline, scrape).await;
         waiting.over();
         let answer = match scraped {
@@ -118,7 +130,7 @@ impl<U: Upstream> Routes<U> {
         body(
             content_type,
             gzip,
-            Body::scrape(reader, Arc::clone(&self.metrics), lifeline, deadline),
+            Body::scrape(reader, Arc::clone(&self.metrics), connection, deadline),
         )
     }
 
@@ -132,22 +144,6 @@ impl<U: Upstream> Routes<U> {
         };
         self.metrics.ended(outcome);
         message(status, &error.to_string())
-    }
-}
-
-impl<U: Upstream> Handler for Routes<U> {
-    type Body = Body;
-
-    async fn handle(
-        &self,
-        request: Request<hyper::body::Incoming>,
-        lifeline: Arc<Lifeline>,
-    ) -> Response<Body> {
-        let mut response = self.answer(&request, lifeline).await;
-        if let Some(uid) = &self.pod_uid {
-            response.headers_mut().insert(POD_UID, uid.clone());
-        }
-        response
     }
 }
 

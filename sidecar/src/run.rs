@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use tagalong_runtime::serve::{Events, Http1, Limits, Server};
+use tagalong_runtime::{drain, logging};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -17,17 +20,35 @@ use crate::metrics::Metrics;
 use crate::push::Push;
 use crate::routes::Routes;
 use crate::scrape::Scraper;
-use crate::serve::{Limits, serve};
 use crate::table::{Loaded, Tables};
 
 /// The pause before work that panicked is begun again.
 const RESTART: Duration = Duration::from_secs(10);
+/// How long requests under way may go on after the stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Longer than any usual scrape interval, so that a scraper keeps its connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What the sidecar's port bears. [`memory`] counts with it.
+#[must_use]
+pub fn limits() -> Limits {
+    Limits {
+        connections: memory::CONNECTIONS,
+        keep_alive: KEEP_ALIVE,
+        idle: KEEP_ALIVE,
+        buffer: 16 * 1024,
+        kernel: memory::KERNEL,
+        ..Limits::default()
+    }
+}
 
 /// Runs the sidecar until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Something that it was told cannot be. Nothing from outside ends it later.
 pub fn run(config: Config) -> Result<(), Exit> {
+    logging::init(&config.log).map_err(|error| Exit::Usage(error.to_string()))?;
+    logging::log_panics();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For compression and name lookups, both bounded and short.
@@ -89,7 +110,22 @@ pub async fn serve_on(
     announce(&listener, &told, &tables.load());
     let scraper = Scraper::new(kong, tables, Arc::clone(&metrics));
     let routes = Routes::new(scraper, Arc::clone(&metrics), config.pod_uid.as_deref());
-    serve(listener, Arc::new(routes), metrics, Limits::default(), stop).await;
+    let server = Server::<Http1>::on(listener)
+        .map_err(|error| Exit::Failed(format!("the listener has no address: {error}")))?
+        .with_limits(limits())
+        .with_events(Arc::clone(&metrics) as Arc<dyn Events>);
+    let routes = Arc::new(routes);
+    let answer = move |request| {
+        let routes = Arc::clone(&routes);
+        async move { routes.handle::<Incoming>(request).await }
+    };
+    let (trigger, drain) = drain::channel();
+    tokio::spawn(server.serve(answer, drain));
+    stop.await;
+    if !trigger.drain(DRAIN).await {
+        let open = metrics.connections.load(Relaxed);
+        tracing::warn!(open, "connections were still in use at the end");
+    }
     follow.abort();
     tracing::info!("stopped");
     Ok(())

@@ -6,7 +6,6 @@
 
 mod flight;
 mod gzip;
-mod log;
 mod patience;
 mod pipe;
 mod render;
@@ -22,18 +21,21 @@ use http::HeaderValue;
 use http_body::Body;
 use parking_lot::Mutex;
 use tagalong_exposition::Keep;
+use tagalong_runtime::log_rate::{LogRateLimiter, shortened};
+use tagalong_runtime::serve::ConnectionHandle;
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
-use log::Log;
 pub use patience::{PACE, PATIENCE};
 pub use pipe::{Broken, Reader, WINDOW};
 
 use crate::kong::{Connection, Kong, KongBody, KongError};
-use crate::lifeline::Lifeline;
-use crate::logging::Rarely;
 use crate::metrics::Metrics;
+use crate::outcome::OutcomeLog;
 use crate::table::Tables;
+
+/// How much of Kong's words the log takes, in bytes.
+const WORDS: usize = 512;
 
 /// What a request wants of the scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +109,8 @@ struct Shared<U> {
     queue: Mutex<Queue>,
     /// Somebody has begun to wait.
     arrival: Notify,
-    log: Log,
-    cut_off: Rarely,
+    log: OutcomeLog<String>,
+    cut_off: LogRateLimiter,
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +123,7 @@ struct Queue {
 #[derive(Debug)]
 struct Seat {
     want: Want,
-    lifeline: Arc<Lifeline>,
+    connection: ConnectionHandle,
     answer: oneshot::Sender<Result<Answer, ScrapeError>>,
 }
 
@@ -134,23 +136,27 @@ impl<U: Upstream> Scraper<U> {
             metrics,
             queue: Mutex::default(),
             arrival: Notify::new(),
-            log: Log::default(),
-            cut_off: Rarely::default(),
+            log: OutcomeLog::default(),
+            cut_off: LogRateLimiter::default(),
         }))
     }
 
-    /// Waits for the next scrape to begin its body. Has no timeout; dropping the future gives the seat back. The lifeline
-    /// is cut should the reader later hold others up for too long.
+    /// Waits for the next scrape to begin its body. Has no timeout; dropping the future gives the seat back. The
+    /// connection is ended should the reader later hold others up for too long.
     ///
     /// # Errors
     /// There is no body.
-    pub async fn scrape(&self, want: Want, lifeline: Arc<Lifeline>) -> Result<Answer, ScrapeError> {
+    pub async fn scrape(
+        &self,
+        want: Want,
+        connection: ConnectionHandle,
+    ) -> Result<Answer, ScrapeError> {
         let (answer, seat) = oneshot::channel();
         let depart = {
             let mut queue = self.0.queue.lock();
             queue.waiting.push(Seat {
                 want,
-                lifeline,
+                connection,
                 answer,
             });
             !mem::replace(&mut queue.flying, true)
@@ -186,6 +192,28 @@ impl<U: Upstream> Shared<U> {
             if flight.await.is_err_and(|error| error.is_panic()) {
                 self.metrics.panics.fetch_add(1, Relaxed);
             }
+        }
+    }
+
+    /// A scrape of Kong went well.
+    fn went_well(&self) {
+        match self.log.good() {
+            None => {}
+            Some(due) if due.first => tracing::info!("Kong's metrics can be scraped"),
+            Some(due) => {
+                tracing::info!(unsaid = due.unsaid, "Kong's metrics can be scraped again");
+            }
+        }
+    }
+
+    /// One failed.
+    fn failed(&self, why: &str) {
+        if let Some(due) = self.log.bad(why.to_owned()) {
+            tracing::warn!(
+                unsaid = due.unsaid,
+                "scrape failed: {}",
+                shortened(why, WORDS)
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::Full;
 use tagalong_runtime::admin::text;
-use tagalong_runtime::sparing::Sparing;
+use tagalong_runtime::log_rate::LogRateLimiter;
 use tokio::time::Instant;
 
 use crate::cut::{LOGGED, cut};
@@ -34,8 +34,8 @@ struct Shared {
     settings: Settings,
     metrics: Metrics,
     intake: Intake,
-    problems: Sparing<u16>,
-    answers: Sparing<&'static str>,
+    problems: LogRateLimiter<u16>,
+    answers: LogRateLimiter<&'static str>,
 }
 
 impl Handler {
@@ -46,8 +46,8 @@ impl Handler {
             settings,
             metrics,
             intake: Intake::new(),
-            problems: Sparing::new(PROBLEMS),
-            answers: Sparing::new(ANSWERS),
+            problems: LogRateLimiter::new(PROBLEMS),
+            answers: LogRateLimiter::new(ANSWERS),
         }))
     }
 

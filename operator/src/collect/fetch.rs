@@ -14,9 +14,10 @@ use std::time::Duration;
 use tagalong_exposition::merge::Source;
 use tagalong_exposition::negotiate::TIMEOUT_HEADER;
 use tagalong_index::Key;
+use tagalong_runtime::log_rate::shortened;
+use tagalong_runtime::net::{self, Buffers};
 use tagalong_runtime::with_causes;
 use tagalong_wire::contract::{POD_UID_HEADER, SAMPLES_ALL, SAMPLES_ENRICHED, SAMPLES_QUERY};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -27,6 +28,9 @@ const STALLED: Duration = Duration::from_millis(2);
 /// What is read from a connection at once: little enough to stay in a core's cache, and below what the allocator
 /// gets from the kernel, and gives back, every time.
 const BUFFER: usize = 64 << 10;
+
+/// How much of a header counts, in bytes: a UID is shorter, and a stranger's words come into the log and into Events.
+const HEADER: usize = 128;
 
 /// The longest line that is passed on.
 pub(super) const LINE: usize = 64 << 10;
@@ -194,7 +198,7 @@ async fn fetch_now(
     deadline: Instant,
 ) -> Result<Source, Failed> {
     let broken = |error: &(dyn std::error::Error + 'static)| Failed::Connection(with_causes(error));
-    let stream = TcpStream::connect(target.address)
+    let stream = net::connect_to(target.address, Buffers::CLIENT)
         .await
         .map_err(|error| broken(&error))?;
     let handshake = http1::Builder::new()
@@ -259,7 +263,8 @@ async fn fetch_now(
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
+    let value = headers.get(name)?.to_str().ok()?;
+    Some(shortened(value, HEADER).to_owned())
 }
 
 enum Taken {

@@ -120,6 +120,8 @@ pub async fn start(
 
     let limits = Limits {
         connections: args.push_connections,
+        // Streams have a limit of their own, and a first table may be large.
+        stall: Duration::from_secs(60),
         ..Limits::default()
     };
     let server = Server::bind(args.push_address)

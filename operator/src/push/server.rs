@@ -11,9 +11,12 @@ use std::fmt::Display;
 use std::sync::Arc;
 use tagalong_runtime::Drain;
 use tagalong_runtime::admin::{only, text};
-use tagalong_runtime::serve::{Hangup, Peer};
-use tagalong_runtime::sparing::Sparing;
+use tagalong_runtime::log_rate::{LogRateLimiter, shortened};
+use tagalong_runtime::serve::{ConnectionHandle, Peer};
 use tagalong_wire::contract::DATAPLANE_QUERY;
+
+/// How much of a stranger's words the log takes, in bytes.
+const WORDS: usize = 512;
 
 /// Answers are streams, or a line of text that says why not.
 pub type Answer = Response<Either<Lines, Full<Bytes>>>;
@@ -43,7 +46,7 @@ pub struct Push<T, R> {
     drain: Drain,
     metrics: metrics::Push,
     /// Anybody can be refused as often as they like: the log tells of each reason now and then.
-    told: Sparing<&'static str>,
+    told: LogRateLimiter<&'static str>,
 }
 
 impl<T: Tables, R: Reviewer> Push<T, R> {
@@ -54,22 +57,22 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
             access,
             drain,
             metrics,
-            told: Sparing::new(1),
+            told: LogRateLimiter::new(1),
         })
     }
 
     /// The answer to one request.
     pub async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Answer {
-        let hangup = request.extensions().get::<Hangup>().cloned();
-        let hangup = hangup.unwrap_or_default();
-        let answer = self.respond(&request, &hangup).await;
+        let connection = request.extensions().get::<ConnectionHandle>().cloned();
+        let connection = connection.unwrap_or_default();
+        let answer = self.respond(&request, &connection).await;
         if answer.status() != StatusCode::OK {
-            hangup.after_answers();
+            connection.end_after_answers();
         }
         answer
     }
 
-    async fn respond<B>(&self, request: &Request<B>, hangup: &Hangup) -> Answer {
+    async fn respond<B>(&self, request: &Request<B>, connection: &ConnectionHandle) -> Answer {
         if request.uri().path() != tagalong_wire::PATH {
             return refusal(StatusCode::NOT_FOUND, "labels are at /v1/labels\n");
         }
@@ -99,7 +102,7 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
                 "this pod is of no DataPlane that is known, or has not been seen yet: try again\n",
             );
         };
-        let (lines, work) = stream::open(subscription, hangup.clone(), self.drain.clone());
+        let (lines, work) = stream::open(subscription, connection.clone(), self.drain.clone());
         let (metrics, drain) = (self.metrics.clone(), self.drain.clone());
         tokio::spawn(async move {
             metrics.streams.inc();
@@ -146,7 +149,9 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
         self.metrics.refused.get_or_create(&Reason { reason }).inc();
         if let Some(unsaid) = self.told.due(reason) {
             let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-            tracing::info!(?peer, reason, %why, unsaid, "refused labels");
+            let why = why.to_string();
+            let why = shortened(&why, WORDS);
+            tracing::info!(?peer, reason, why, unsaid, "refused labels");
         }
     }
 }

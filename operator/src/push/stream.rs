@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tagalong_runtime::Drain;
-use tagalong_runtime::serve::Hangup;
+use tagalong_runtime::serve::ConnectionHandle;
 use tagalong_wire::{HEARTBEAT_INTERVAL, Message};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
@@ -85,7 +85,7 @@ impl Body for Lines {
 /// A body, and the work that fills it. The work must run elsewhere.
 pub fn open(
     subscription: Subscription,
-    hangup: Hangup,
+    connection: ConnectionHandle,
     drain: Drain,
 ) -> (Lines, impl Future<Output = End> + Send + 'static) {
     let (lines, body) = mpsc::channel(WAITING);
@@ -99,7 +99,7 @@ pub fn open(
         };
         // A reader that does not read would keep the body, and the connection, for ever.
         if end == End::Slow {
-            hangup.now();
+            connection.end_now();
         }
         end
     };

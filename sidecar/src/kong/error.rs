@@ -1,8 +1,5 @@
 //! Why a scrape of Kong gives nothing.
 
-use std::error::Error;
-use std::fmt::Write as _;
-
 use http::StatusCode;
 use thiserror::Error;
 
@@ -25,15 +22,4 @@ pub enum KongError {
         "Kong at {0} answered with {1}, which is no text exposition; is this the URL of Kong's metrics?"
     )]
     NotText(String, String),
-}
-
-/// hyper's errors keep what happened to the connection in their sources.
-pub(crate) fn with_causes(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

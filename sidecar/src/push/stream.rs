@@ -13,13 +13,13 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
+use tagalong_runtime::with_causes;
 use tagalong_wire::{CONTENT_TYPE, Delta, Kind, Lines, MAX_MESSAGE, Message, TooLong};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::error::StreamError;
-use crate::kong::with_causes;
 use crate::memory::Room;
 use crate::net::{self, Io};
 use crate::table::{Loaded, Tables};
@@ -185,13 +185,13 @@ fn request(url: &Url, token_file: &Path) -> Result<Request<Empty<Bytes>>, Stream
 
 async fn connect(url: &Url, ca_file: &Path) -> Result<Box<dyn Io>, StreamError> {
     let connector = url.tls.then(|| connector(ca_file)).transpose()?;
-    let failed = |error: std::io::Error| StreamError::Connect(error.to_string());
+    let failed = |error: std::io::Error| StreamError::connect(&error);
     let tcp: TcpStream = net::connect(url).await.map_err(failed)?;
     let Some(connector) = connector else {
         return Ok(Box::new(tcp));
     };
     let name = ServerName::try_from(url.host.clone())
-        .map_err(|error| StreamError::Connect(error.to_string()))?;
+        .map_err(|error| failed(std::io::Error::other(error)))?;
     let tls = connector.connect(name, tcp).await.map_err(failed)?;
     Ok(Box::new(tls))
 }

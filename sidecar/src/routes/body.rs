@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tagalong_runtime::serve::{ConnectionHandle, Lifeline};
 use tokio::time::Instant;
 
-use crate::lifeline::Lifeline;
 use crate::metrics::{Metrics, Outcome};
 use crate::scrape::{Broken, Reader};
 
@@ -35,15 +35,14 @@ impl Body {
     pub(super) fn scrape(
         reader: Reader,
         metrics: Arc<Metrics>,
-        lifeline: Arc<Lifeline>,
+        connection: ConnectionHandle,
         deadline: Instant,
     ) -> Self {
-        lifeline.arm(deadline);
         Self(Kind::Scrape(Passing {
             reader,
             metrics,
-            lifeline,
             deadline,
+            _lifeline: Lifeline::until(deadline, connection),
         }))
     }
 }
@@ -82,8 +81,8 @@ impl http_body::Body for Body {
 struct Passing {
     reader: Reader,
     metrics: Arc<Metrics>,
-    lifeline: Arc<Lifeline>,
     deadline: Instant,
+    _lifeline: Lifeline,
 }
 
 impl Drop for Passing {
@@ -97,6 +96,5 @@ impl Drop for Passing {
             _ => Outcome::ReaderGone,
         };
         self.metrics.ended(outcome);
-        self.lifeline.disarm();
     }
 }

@@ -11,6 +11,7 @@ use http::HeaderValue;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tagalong_exposition::Keep;
+use tagalong_runtime::serve::ConnectionHandle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -20,7 +21,6 @@ use super::pipe::{Broken, Writer, pipe};
 use super::render::Rendering;
 use super::{Answer, ScrapeError, Seat, Shared, Upstream};
 use crate::kong::{KongError, SILENCE, discard};
-use crate::lifeline::Lifeline;
 use crate::metrics::Metrics;
 use crate::table::Loaded;
 
@@ -34,7 +34,7 @@ pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat
     let link = tokio::select! {
         link = shared.upstream.connect() => link,
         () = abandoned(&mut seats) => {
-            shared.log.bad(GIVEN_UP.into());
+            shared.failed(GIVEN_UP);
             return;
         }
     };
@@ -47,7 +47,7 @@ pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat
     };
     match answer {
         Err(error) => {
-            shared.log.bad(error.to_string());
+            shared.failed(&error.to_string());
             for seat in seats {
                 // Who does not listen any more needs no answer.
                 let _ = seat.answer.send(Err(ScrapeError::Kong(error.clone())));
@@ -70,7 +70,7 @@ async fn ask<U: Upstream>(
     let mut asking = pin!(shared.upstream.scrape(link));
     tokio::select! {
         answer = &mut asking => return Some(answer),
-        () = abandoned(seats) => shared.log.bad(GIVEN_UP.into()),
+        () = abandoned(seats) => shared.failed(GIVEN_UP),
     };
     if let Ok(Ok((_, body))) = tokio::time::timeout(SILENCE, asking).await {
         discard(body).await;
@@ -128,7 +128,7 @@ struct Passenger {
     patience: Patience,
     /// Whether it was full when the flight last waited for room.
     full: bool,
-    lifeline: Arc<Lifeline>,
+    connection: ConnectionHandle,
 }
 
 impl<U: Upstream> Flight<U> {
@@ -148,7 +148,7 @@ impl<U: Upstream> Flight<U> {
                     writer: Arc::new(writer),
                     patience: Patience::new(),
                     full: false,
-                    lifeline: seat.lifeline,
+                    connection: seat.connection,
                 });
             }
         }
@@ -223,7 +223,7 @@ impl<U: Upstream> Flight<U> {
     }
 
     async fn finish(&mut self) {
-        self.shared.log.good();
+        self.shared.went_well();
         let (metrics, table, own) = (&self.shared.metrics, &self.table, self.own);
         for (at, side) in self.sides.iter_mut().enumerate() {
             let own = own && side.keep == Keep::All;
@@ -242,7 +242,7 @@ impl<U: Upstream> Flight<U> {
 
     fn break_off(&self, error: &impl std::fmt::Display) {
         let why = format!("Kong's body broke off: {error}");
-        self.shared.log.bad(why);
+        self.shared.failed(&why);
         for reader in self.readers() {
             reader.writer.end(Err(Broken::Kong));
         }
@@ -310,14 +310,14 @@ impl<U: Upstream> Flight<U> {
             }
             reader.patience.spend(time);
             if reader.patience.left().is_zero() {
-                if let Some(unsaid) = self.shared.cut_off.due() {
+                if let Some(unsaid) = self.shared.cut_off.due(()) {
                     tracing::warn!(
                         unsaid,
                         "a reader that held others up was cut off; gzip would make it faster"
                     );
                 }
                 reader.writer.cut(Broken::TooSlow);
-                reader.lifeline.cut();
+                reader.connection.end_now();
             }
         }
     }

@@ -88,15 +88,15 @@ const PLAIN: Want = Want {
     gzip: false,
 };
 
-fn lifeline() -> Arc<Lifeline> {
-    Arc::new(Lifeline::until(Instant::now() + Duration::from_secs(3600)))
+fn connection() -> ConnectionHandle {
+    ConnectionHandle::default()
 }
 
 async fn ask<F>(scraper: &Scraper<Scripted<F>>) -> Result<Reader, ScrapeError>
 where
     F: Fn(usize) -> Result<Vec<Step>, KongError> + Send + Sync + 'static,
 {
-    Ok(scraper.scrape(PLAIN, lifeline()).await?.body)
+    Ok(scraper.scrape(PLAIN, connection()).await?.body)
 }
 
 async fn next(reader: &mut Reader) -> Option<Result<Bytes, Broken>> {
@@ -146,7 +146,7 @@ async fn what_came_before_the_break_comes_first() {
             keep: Keep::All,
             gzip,
         };
-        let answer = scraper.scrape(want, lifeline()).await.expect("a body");
+        let answer = scraper.scrape(want, connection()).await.expect("a body");
         assert_eq!(answer.content_type, TEXT);
         let mut body = answer.body;
         let mut length = 0;
@@ -164,10 +164,10 @@ async fn what_came_before_the_break_comes_first() {
 #[tokio::test(start_paused = true)]
 async fn who_stands_still_is_cut_off_when_patience_ends_and_not_before() {
     let (scraper, metrics) = scraper(|_| Ok(comments(64, 64 * 1024)));
-    let line = lifeline();
+    let line = connection();
     let (one, slow, two) = tokio::join!(
         ask(&scraper),
-        scraper.scrape(PLAIN, Arc::clone(&line)),
+        scraper.scrape(PLAIN, line.clone()),
         ask(&scraper)
     );
     assert_eq!(metrics.kong_scrapes.load(Relaxed), 1, "they share one");

@@ -2,7 +2,9 @@
 
 mod answers;
 mod common;
+mod delay;
 mod failures;
+mod kernel;
 mod labels;
 mod process;
 mod sharing;

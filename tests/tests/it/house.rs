@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("runtime", &[]),
     ("index", &["crds", "wire"]),
-    ("sidecar", &["exposition", "wire"]),
+    ("sidecar", &["exposition", "runtime", "wire"]),
     ("webhook", &["crds", "runtime", "wire"]),
     (
         "operator",

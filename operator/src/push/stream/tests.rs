@@ -8,26 +8,26 @@ struct Open {
     work: JoinHandle<End>,
     updates: broadcast::Sender<Update>,
     gone: CancellationToken,
-    hangup: Hangup,
+    connection: ConnectionHandle,
     trigger: drain::Trigger,
 }
 
 fn opened(waiting: usize) -> Open {
     let (updates, receiver) = broadcast::channel(waiting);
-    let (gone, hangup) = (CancellationToken::new(), Hangup::default());
+    let (gone, connection) = (CancellationToken::new(), ConnectionHandle::default());
     let (trigger, drain) = drain::channel();
     let subscription = Subscription {
         snapshot: update(7, "snapshot\n"),
         updates: receiver,
         gone: gone.clone(),
     };
-    let (lines, work) = open(subscription, hangup.clone(), drain);
+    let (lines, work) = open(subscription, connection.clone(), drain);
     Open {
         lines,
         work: tokio::spawn(work),
         updates,
         gone,
-        hangup,
+        connection,
         trigger,
     }
 }
@@ -90,7 +90,7 @@ async fn who_does_not_read_is_dropped_and_hung_up_on() {
         }
     }
     assert_eq!(open.work.await.expect("no panic"), End::Slow);
-    open.hangup.requested().await;
+    open.connection.ended().await;
     assert!(tokio::time::Instant::now() - begun <= SLOW + HEARTBEAT_INTERVAL);
     drop(open.lines);
 }

@@ -1,6 +1,5 @@
 //! The body of an answer, written as it is sent: never all of it is in memory.
 
-use super::lifeline::Lifeline;
 use crate::collect::Permit;
 use bytes::Bytes;
 use flate2::Compression;
@@ -11,8 +10,9 @@ use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tagalong_exposition::merge::Merged;
+use tagalong_runtime::serve::Lifeline;
 
-/// Permit for a piece, which may exceed its 64 KiB by a line.
+/// Room for a piece, which may exceed its 64 KiB by a line.
 const PIECE: usize = 72 * 1024;
 /// So much is compressed at once, if not enough comes of it to be sent.
 const PIECES: usize = 8;

@@ -67,6 +67,7 @@ impl Sidecar {
             kong: kong_url.parse().expect("a URL"),
             labels,
             pod_uid: Some("7d1b-uid".into()),
+            log: tagalong_runtime::logging::LogArgs::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let (bound, address) = std::sync::mpsc::channel();

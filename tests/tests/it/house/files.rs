@@ -9,9 +9,9 @@ const CRATES: [&str; 8] = [
     "crds",
     "operator",
     "operator/index",
-    "operator/runtime",
     "sidecar",
     "sidecar/exposition",
+    "sidecar/runtime",
     "sidecar/wire",
     "webhook",
 ];

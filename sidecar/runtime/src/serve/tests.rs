@@ -1,12 +1,17 @@
 use super::*;
 use crate::{admin::text, drain, tls};
 use http::StatusCode;
+use http::{Request, Response};
+use http_body::Body;
 use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::generate_simple_self_signed;
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -62,8 +67,11 @@ async fn an_answer_that_is_not_read_can_be_hung_up_on() {
     let (address, (trigger, drain)) = (server.address(), drain::channel());
     tokio::spawn(server.serve(
         |request: Request<Incoming>| async move {
-            let hangup = request.extensions().get::<Hangup>().expect("a hangup");
-            hangup.now();
+            let connection = request
+                .extensions()
+                .get::<ConnectionHandle>()
+                .expect("a handle");
+            connection.end_now();
             std::future::pending::<Response<http_body_util::Full<bytes::Bytes>>>().await
         },
         drain,
@@ -141,8 +149,11 @@ async fn who_has_no_business_here_is_answered_and_the_connection_closed() {
     let (address, (_trigger, drain)) = (server.address(), drain::channel());
     tokio::spawn(server.serve(
         |request: Request<Incoming>| async move {
-            let hangup = request.extensions().get::<Hangup>().expect("a hangup");
-            hangup.after_answers();
+            let connection = request
+                .extensions()
+                .get::<ConnectionHandle>()
+                .expect("a handle");
+            connection.end_after_answers();
             text(StatusCode::FORBIDDEN, "go away")
         },
         drain,
@@ -255,3 +266,60 @@ async fn each_handshake_takes_the_newest_certificate() {
         Ok("HTTP/2.0")
     );
 }
+
+/// A request over HTTP/2 whose answer there is no window for, ever.
+#[tokio::test]
+async fn an_answer_that_is_not_taken_ends_its_connection() {
+    let limits = Limits {
+        stall: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let server = bound().await.with_limits(limits);
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(|_| async { text(StatusCode::OK, "fine") }, drain));
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE (4) of 0, then the request of above.
+    request.extend_from_slice(b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0");
+    request.extend_from_slice(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a");
+    let began = tokio::time::Instant::now();
+    until_closed(address, &request).await;
+    assert!(
+        began.elapsed() < Limits::default().ping,
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+/// Over HTTP/2 it is told so: GOAWAY is a frame of type 7.
+#[tokio::test]
+async fn who_makes_room_is_told_to_go_away() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = bound().await.with_limits(limits);
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(|_| async { text(StatusCode::OK, "fine") }, drain));
+    let first = tokio::spawn(until_closed(address, RUDE));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let second = exchange(
+        address,
+        "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(second.ends_with("fine"), "{second}");
+    let told = first.await.expect("no panic");
+    let goes = told
+        .windows(9)
+        .any(|frame| frame[2] >= 8 && frame[3..] == [7, 0, 0, 0, 0, 0]);
+    assert!(goes, "{told:?}");
+}
+
+#[test]
+fn an_address_is_one_whichever_way_it_comes() {
+    let mapped = "[::ffff:10.0.0.7]:80".parse().expect("an address");
+    assert_eq!(Peer::new(mapped).0.to_string(), "10.0.0.7:80");
+}
+
+mod http1;
+mod kernel;

@@ -25,6 +25,15 @@ pub enum LogFormat {
     Json,
 }
 
+impl Default for LogArgs {
+    fn default() -> Self {
+        Self {
+            log_format: LogFormat::Text,
+            log: "info".to_owned(),
+        }
+    }
+}
+
 /// A filter that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("--log {given:?} is not a filter ({reason}); try `info`")]
@@ -45,11 +54,13 @@ pub fn init(args: &LogArgs) -> Result<(), BadFilter> {
         reason: error.to_string(),
     })?;
     let lines = layer().with_writer(std::io::stderr);
-    let logs = tracing_subscriber::registry().with(filter);
-    let _already_set = match args.log_format {
-        LogFormat::Text => logs.with(lines.with_ansi(false)).try_init(),
-        LogFormat::Json => logs.with(lines.json().flatten_event(true)).try_init(),
+    // Behind a pointer: the sidecar has one subscriber then, not one for each form.
+    let lines = match args.log_format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let logs = tracing_subscriber::registry().with(lines.with_filter(filter));
+    let _already_set = logs.try_init();
     Ok(())
 }
 

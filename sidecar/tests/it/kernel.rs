@@ -1,0 +1,110 @@
+//! What the kernel holds for readers that stop reading. Control groups charge it to the container, so the sidecar that lets
+//! it grow is killed, and its pod is no longer ready.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a helper that fails is a test that fails; figures are for whoever reads the test's output"
+)]
+
+use crate::common;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use common::{NO_LABELS, Sidecar};
+use tagalong_kong::CaptureKong;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+const READERS: usize = 60;
+/// What each reads before it stops: enough for a buffer that grows by itself to have grown.
+const READ: usize = 6 << 20;
+const MEBIBYTE: u64 = 1 << 20;
+
+/// What the kernel holds in sockets whose own port this is, in bytes: received, written and set aside.
+fn kernel_memory(port: u16) -> u64 {
+    let output = Command::new("ss")
+        .args(["-tmnaH", "state", "all", &format!("sport = :{port}")])
+        .output()
+        .expect("ss, of iproute2, tells what the kernel holds");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout)
+        .split("skmem:(")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .flat_map(|fields| fields.split(','))
+        .filter_map(|field| {
+            let digits = field.find(|c: char| c.is_ascii_digit())?;
+            let (name, value) = field.split_at(digits);
+            matches!(name, "r" | "w" | "f").then(|| value.parse::<u64>().ok())?
+        })
+        .sum()
+}
+
+/// Asks often, reads fast, and then not at all.
+async fn stalls(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(64 << 10).expect("a small one");
+    let mut tcp = socket.connect(address).await.expect("connects");
+    let request =
+        b"GET /metrics HTTP/1.1\r\nhost: pod\r\nx-prometheus-scrape-timeout-seconds: 120\r\n\r\n";
+    let _ = tcp.write_all(&request.repeat(8)).await;
+    let (mut read, mut buffer) = (0, vec![0; 64 << 10]);
+    while read < READ {
+        let more = tokio::time::timeout(Duration::from_secs(20), tcp.read(&mut buffer)).await;
+        match more {
+            Ok(Ok(bytes)) if bytes > 0 => read += bytes,
+            // Cut off already, which is as well.
+            _ => break,
+        }
+    }
+    tcp
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
+    let kong = CaptureKong::builder().capture("medium").start().await;
+    let kong = kong.expect("a Kong");
+    let sidecar = Sidecar::at(&kong, NO_LABELS);
+    let (address, port) = (sidecar.address, sidecar.address.port());
+    let began = Instant::now();
+    for _ in 0..3 {
+        assert!(sidecar.get("/metrics").await.complete);
+    }
+    let usual = began.elapsed() / 3;
+
+    let (mut held, mut most) = (Vec::new(), 0);
+    for round in 0..2 {
+        let mut readers = JoinSet::new();
+        for _ in 0..READERS {
+            readers.spawn(stalls(address));
+        }
+        while let Some(reader) = readers.join_next().await {
+            held.push(reader.expect("no panic"));
+            most = most.max(kernel_memory(port));
+        }
+        let began = Instant::now();
+        let other = sidecar.get("/metrics").await;
+        let took = began.elapsed();
+        most = most.max(kernel_memory(port));
+        println!(
+            "round {round}: at most {} KiB in the kernel; another scrape {took:?}, usually {usual:?}",
+            most >> 10
+        );
+        // Within its ten seconds; of each scrape that it waits for, readers may hold it up for a second.
+        assert!(other.complete, "another scrape is whole");
+    }
+    assert!(most <= 16 * MEBIBYTE, "{} KiB", most >> 10);
+    assert!(most > 0, "ss told of nothing");
+    drop(held);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let left = kernel_memory(port);
+    assert!(
+        left <= MEBIBYTE,
+        "{left} bytes are left of connections that are gone"
+    );
+}
