@@ -32,13 +32,11 @@ pub enum Refusal {
     #[error("KONG_STATUS_LISTEN is `off`, so Kong has no /metrics to read; set it to 0.0.0.0:8100")]
     StatusOff,
     /// A workload without an operator says nothing of the status listener.
-    #[error(
-        "container `{0}` does not set KONG_STATUS_LISTEN (`envFrom` cannot be read here); set it to 0.0.0.0:8100"
-    )]
+    #[error("container `{0}` does not set KONG_STATUS_LISTEN; set it to 0.0.0.0:8100")]
     StatusUnset(String),
     /// The variables of a container come from elsewhere as a whole.
     #[error(
-        "the `envFrom` of container `{0}` cannot be read here; set KONG_STATUS_LISTEN in its `env`, as it is there"
+        "the `envFrom` of container `{0}` cannot be read here; set KONG_STATUS_LISTEN in its `env`, to the same value"
     )]
     EnvFrom(String),
     /// A volume of Kong's operator and ours would become one of two types.
