@@ -212,8 +212,9 @@ impl LineReader {
                 let text = line
                     .get(next..last)
                     .and_then(|text| std::str::from_utf8(text).ok());
+                // Prometheus' text parser takes no sign.
                 if text.and_then(|text| text.parse::<i64>().ok()).is_none()
-                    || at(line, next) == b'+'
+                    || !at(line, next).is_ascii_digit()
                 {
                     return Err(Bad::Unparsed);
                 }

@@ -178,17 +178,12 @@ fn in_seconds(line: &[u8], out: &mut Vec<u8>) {
     let Some(timestamp) = words.nth(2) else {
         return out.extend_from_slice(line);
     };
-    let (sign, digits) = match timestamp.strip_prefix(b"-") {
-        Some(digits) => (&b"-"[..], digits),
-        None => (&b""[..], timestamp),
-    };
     out.extend_from_slice(
         line.trim_ascii_end()
             .strip_suffix(timestamp)
             .unwrap_or(line),
     );
-    out.extend_from_slice(sign);
-    let padded = [&b"0000"[digits.len().min(4)..], digits].concat();
+    let padded = [&b"0000"[timestamp.len().min(4)..], timestamp].concat();
     let (seconds, millis) = padded.split_at(padded.len() - 3);
     out.extend_from_slice(seconds);
     out.push(b'.');

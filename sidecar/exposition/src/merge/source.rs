@@ -454,7 +454,7 @@ impl Source {
                     }
                 }
             }
-            Metadata::Type => match (FamilyType::parse(text.trim_ascii()), block.family) {
+            Metadata::Type => match (family_type(name, text), block.family) {
                 (None, _) => self.stats.unparsed += 1,
                 // Samples came first, and cannot be of that type.
                 (Some(family), None)
@@ -475,6 +475,15 @@ impl Source {
             },
             Metadata::Unit => {}
         }
+    }
+}
+
+/// The type that a TYPE line gives to the family of this name. A counter that is called `_total` would be left without a name
+/// by parsers that take off this suffix.
+fn family_type(name: &[u8], text: &[u8]) -> Option<FamilyType> {
+    match FamilyType::parse(text.trim_ascii())? {
+        FamilyType::Counter if name == b"_total" => Some(FamilyType::Untyped),
+        family => Some(family),
     }
 }
 

@@ -191,7 +191,10 @@ fn comment(families: &mut Vec<Family>, line: &[u8], stats: &mut SourceStats) {
             match rest.ok().filter(|rest| known.contains(&rest.trim_ascii())) {
                 None => stats.unparsed += 1,
                 Some(kind) => {
-                    let kind = kind.trim_ascii().to_owned();
+                    let mut kind = kind.trim_ascii().to_owned();
+                    if kind == "counter" && name == b"_total" {
+                        kind = "untyped".to_owned();
+                    }
                     match &family.kind {
                         None if (composed(&kind) && !family.samples.is_empty())
                             || (kind == "counter" && family.samples.iter().any(uncountable)) =>
@@ -243,7 +246,7 @@ fn sample(line: &[u8]) -> Option<Sample> {
     if !number(value, true)
         || !fits(&text(value))
         || input.peek().is_some()
-        || written.starts_with('+')
+        || written.starts_with(['+', '-'])
     {
         return None;
     }

@@ -215,13 +215,9 @@ pub(super) fn written(format: Format, front: &[(String, String)], sample: &Sampl
         (None, _) => String::new(),
         (Some(_), Format::Text) => format!(" {}", sample.written),
         (Some(_), Format::OpenMetrics) => {
-            let (sign, digits) = match sample.written.strip_prefix('-') {
-                Some(digits) => ("-", digits),
-                None => ("", sample.written.as_str()),
-            };
-            let digits = format!("{digits:0>4}");
+            let digits = format!("{:0>4}", sample.written);
             let (seconds, millis) = digits.split_at(digits.len() - 3);
-            format!(" {sign}{seconds}.{millis}")
+            format!(" {seconds}.{millis}")
         }
     };
     format!(

@@ -106,6 +106,8 @@ fn what_a_strict_reader_refuses_is_left_out() {
         "x{a=\"1\",a=\"2\"} 1",
         "x{__name__=\"y\"} 1",
         "x 1 1.5",
+        "x 1 -5",
+        "x 1e400",
         "x 1 # {} 1",
         "x{a=\"b\"}",
         "x",
@@ -159,13 +161,13 @@ fn openmetrics_has_its_own_names() {
     let (out, ..) = written(
         Format::OpenMetrics,
         &[
-            "# HELP a_total \"About\"\n# TYPE a_total counter\na_total 1 1700000000123\n# TYPE b counter\nb 2 -5\n# TYPE c untyped\nc 3\nd 4\n\
+            "# HELP a_total \"About\"\n# TYPE a_total counter\na_total 1 1700000000123\n# TYPE b counter\nb 2 5\n# TYPE c untyped\nc 3\nd 4\n\
            # TYPE e_total counter\ne_total 5\n# TYPE e gauge\ne 6\n",
         ],
     );
     assert_eq!(
         out,
-        "# HELP a \\\"About\\\"\n# TYPE a counter\na_total{dataplane_pod=\"a\"} 1 1700000000.123\n# TYPE b unknown\nb{dataplane_pod=\"a\"} 2 -0.005\n\
+        "# HELP a \\\"About\\\"\n# TYPE a counter\na_total{dataplane_pod=\"a\"} 1 1700000000.123\n# TYPE b unknown\nb{dataplane_pod=\"a\"} 2 0.005\n\
          # TYPE c unknown\nc{dataplane_pod=\"a\"} 3\nd{dataplane_pod=\"a\"} 4\n# TYPE e_total unknown\ne_total{dataplane_pod=\"a\"} 5\n\
          # TYPE e gauge\ne{dataplane_pod=\"a\"} 6\n# EOF\n"
     );
