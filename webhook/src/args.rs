@@ -9,6 +9,7 @@ use tagalong_runtime::RuntimeArgs;
 use tagalong_runtime::logging::LogFormat;
 use tagalong_wire::contract::LISTEN_PORT;
 
+use crate::by_hand::Command;
 use crate::{PullPolicy, Settings};
 
 /// The version and the commit it was built from.
@@ -21,14 +22,14 @@ const VERSION: &str = concat!(
 
 /// Mutating admission webhook that injects the sidecar into DataPlanes and workloads labelled for injection
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "tagalong-webhook", version = VERSION)]
+#[command(name = "tagalong-webhook", version = VERSION, subcommand_negates_reqs = true)]
 pub struct Args {
     /// Address to serve admission reviews on, over TLS
     #[arg(long, env = "TAGALONG_LISTEN", default_value = "0.0.0.0:9443")]
     pub listen: SocketAddr,
     /// Directory with `tls.crt` and `tls.key`; changes are picked up
-    #[arg(long, env = "TAGALONG_TLS_DIR")]
-    pub tls_dir: PathBuf,
+    #[arg(long, env = "TAGALONG_TLS_DIR", required = true)]
+    pub tls_dir: Option<PathBuf>,
     /// Image of the sidecar
     #[arg(long, env = "TAGALONG_SIDECAR_IMAGE", value_parser = Settings::image)]
     pub sidecar_image: String,
@@ -81,6 +82,9 @@ pub struct Args {
     /// Flags that every server has.
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
 impl Args {

@@ -8,6 +8,7 @@
 //! request, and the API server sees no change at all.
 
 mod args;
+pub mod by_hand;
 mod cut;
 mod image;
 mod inject;
@@ -22,6 +23,7 @@ mod security;
 pub mod server;
 mod settings;
 mod sparse;
+mod yaml;
 
 pub use self::args::Args;
 pub use self::inject::{Outcome, Refusal, Verdict, inject};

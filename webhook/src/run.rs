@@ -33,6 +33,9 @@ pub enum RunError {
     /// The port for reviews.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Reviews come over TLS only.
+    #[error("--tls-dir is needed to serve")]
+    NoTlsDir,
     /// rustls was built without what it needs.
     #[error("no TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -51,7 +54,8 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let runtime = Runtime::start(&args.runtime, Some(Arc::new(move || page.text()))).await?;
     let server = Server::bind(args.listen).await?;
     tracing::info!(address = %server.address(), "listens for reviews");
-    let mut certificates = Files::in_dir(&args.tls_dir).follow(runtime.drain());
+    let tls_dir = args.tls_dir.as_deref().ok_or(RunError::NoTlsDir)?;
+    let mut certificates = Files::in_dir(tls_dir).follow(runtime.drain());
     let limits = Limits {
         connections: CONNECTIONS,
         streams: STREAMS,
