@@ -1,8 +1,16 @@
-//! Reads the bodies of reviews, within a bound on what all of them take together.
+//! Reads the bodies of reviews, within a bound on the memory that all of them take together.
 //!
-//! Anybody who reaches the port may open a hundred requests, and the API server waits three seconds in all. So memory
-//! is taken as bytes arrive, never for what is announced; usual bodies have room of their own, where large ones do not
-//! come; and whoever sends too little is ended, at once when others wait for the room.
+//! Anybody who reaches the port can open a thousand requests, and the API server waits three seconds in all. So:
+//!
+//! ```text
+//!               announced ≤ 256 KiB ─▶ budget "usual", 6 MiB ─┐ when it is used up: one body at a time
+//!   request ─┤                                                ├─▶ takes what it needs beyond it, so that bodies
+//!               longer, or unknown  ─▶ budget "large", 6 MiB ─┘ which wait for each other all come to an end
+//! ```
+//!
+//! - Memory is taken as bytes arrive, never for what is announced; large bodies take nothing from usual ones.
+//! - Whoever sends less than 4 KiB in 200 ms is ended at once if others wait for memory, else after a second.
+//! - Nobody is waited for longer than the API server itself waits.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,23 +29,23 @@ pub const LARGEST: usize = 4 << 20;
 /// What is announced to be no longer is a usual review: an object of up to 128 KiB, twice.
 pub const USUAL: usize = 256 << 10;
 
-/// What the bodies of one room may take together, in KiB: 24 of the longest usual ones, and hundreds of most.
-const ROOM: u32 = 6 << 10;
+/// What the bodies of one budget may take together, in KiB: 24 of the longest usual ones, and hundreds of most.
+const BUDGET: u32 = 6 << 10;
 
 /// What a body takes at first, in bytes. It doubles that as it grows.
 const FIRST: usize = 4 << 10;
 
 /// The API server waits three seconds in all. A body that has not come by then is nobody's.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often it is looked how much has come.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often it is checked how much has come.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Who sends less than this between two looks holds others up, in bytes. The API server sends a review in one go.
-const LEAST: usize = 4 << 10;
+/// The least that a sender must send between two checks, in bytes. The API server sends a review in one go.
+const SLOWEST: usize = 4 << 10;
 
-/// So many looks in a row without enough are too many, even while nobody waits.
-const LOOKS: u32 = 5;
+/// After this many checks in a row without enough, a body is ended even if nobody waits for memory.
+const SLOW_INTERVALS: u32 = 5;
 
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +53,7 @@ pub enum Unread {
     /// It is longer than any review.
     #[error("a review has at most {LARGEST} bytes")]
     TooLarge,
-    /// It did not come, or there was no room for it in time.
+    /// It did not come, or there was no memory for it in time.
     #[error("the review did not come in time")]
     Late,
     /// Its sender ended it.
@@ -53,11 +61,11 @@ pub enum Unread {
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Room for the bodies that are under way.
+/// MemoryBudget for the bodies that are under way.
 #[derive(Debug)]
 pub struct Intake {
-    usual: Room,
-    large: Room,
+    usual: MemoryBudget,
+    large: MemoryBudget,
 }
 
 impl Intake {
@@ -65,8 +73,8 @@ impl Intake {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            usual: Room::new(),
-            large: Room::new(),
+            usual: MemoryBudget::new(),
+            large: MemoryBudget::new(),
         }
     }
 
@@ -85,12 +93,12 @@ impl Intake {
         }
         let most = hint.upper().and_then(|upper| usize::try_from(upper).ok());
         let most = most.unwrap_or(LARGEST).min(LARGEST);
-        let room = if most <= USUAL {
+        let budget = if most <= USUAL {
             &self.usual
         } else {
             &self.large
         };
-        timeout(PATIENCE, gather(body, Review::new(room, most)))
+        timeout(TIMEOUT, gather(body, Review::new(budget, most)))
             .await
             .unwrap_or(Err(Unread::Late))
     }
@@ -102,9 +110,9 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut body = pin!(body);
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks.reset();
+    let mut checks = interval(INTERVAL);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    checks.reset();
     let (mut came, mut short) = (0, 0);
     loop {
         tokio::select! {
@@ -115,15 +123,15 @@ where
                 Some(Ok(frame)) => if let Ok(data) = frame.into_data() {
                     came += data.len();
                     if review.push(&data).await? {
-                        // The time that it waited for room is not its sender's.
-                        looks.reset();
+                        // The time spent waiting for memory is not its sender's.
+                        checks.reset();
                     }
                 },
             },
-            _ = looks.tick() => {
-                short = if came < LEAST { short + 1 } else { 0 };
+            _ = checks.tick() => {
+                short = if came < SLOWEST { short + 1 } else { 0 };
                 came = 0;
-                if short >= LOOKS || short > 0 && review.room.is_short() {
+                if short >= SLOW_INTERVALS || short > 0 && review.budget.is_short() {
                     return Err(Unread::Late);
                 }
             }
@@ -131,24 +139,24 @@ where
     }
 }
 
-/// What has come of a body. Its room is free again when this goes.
+/// What has come of a body. Its memory is free again when this is dropped.
 #[derive(Debug)]
 pub struct Review<'a> {
     bytes: Vec<u8>,
-    room: &'a Room,
+    budget: &'a MemoryBudget,
     most: usize,
     taken: usize,
-    held: Held,
+    held: Share,
 }
 
 impl<'a> Review<'a> {
-    fn new(room: &'a Room, most: usize) -> Self {
+    fn new(budget: &'a MemoryBudget, most: usize) -> Self {
         Self {
             bytes: Vec::new(),
-            room,
+            budget,
             most,
             taken: 0,
-            held: Held::default(),
+            held: Share::default(),
         }
     }
 
@@ -158,7 +166,7 @@ impl<'a> Review<'a> {
         &self.bytes
     }
 
-    /// Adds what has come; whether it had to wait for room.
+    /// Adds what has come; says whether it had to wait for memory.
     async fn push(&mut self, data: &[u8]) -> Result<bool, Unread> {
         let length = self.bytes.len() + data.len();
         if length > self.most {
@@ -168,9 +176,9 @@ impl<'a> Review<'a> {
         if length > self.taken {
             let taken = length.max(2 * self.taken).max(FIRST).min(self.most);
             // Whole KiB, so that what is held never is less than what is taken.
-            let kib = |bytes: usize| u32::try_from(bytes.div_ceil(1024)).unwrap_or(ROOM);
+            let kib = |bytes: usize| u32::try_from(bytes.div_ceil(1024)).unwrap_or(BUDGET);
             let more = kib(taken) - kib(self.taken);
-            waited = self.room.take(&mut self.held, more).await;
+            waited = self.budget.take(&mut self.held, more).await;
             self.bytes.reserve_exact(taken - self.bytes.len());
             self.taken = taken;
         }
@@ -180,12 +188,12 @@ impl<'a> Review<'a> {
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct Share {
     shares: Option<OwnedSemaphorePermit>,
     last: Option<OwnedSemaphorePermit>,
 }
 
-impl Held {
+impl Share {
     fn add(&mut self, more: OwnedSemaphorePermit) {
         match &mut self.shares {
             Some(shares) => shares.merge(more),
@@ -196,7 +204,7 @@ impl Held {
 
 /// What bodies of one sort may take together.
 #[derive(Debug)]
-struct Room {
+struct MemoryBudget {
     shares: Arc<Semaphore>,
     /// Where the shares are gone, one body at a time takes what it needs beyond them. So bodies of which each has a
     /// part, and waits for another's, come to an end one after the other.
@@ -204,17 +212,17 @@ struct Room {
     waiting: AtomicUsize,
 }
 
-impl Room {
+impl MemoryBudget {
     fn new() -> Self {
         Self {
-            shares: Arc::new(Semaphore::new(ROOM as usize)),
+            shares: Arc::new(Semaphore::new(BUDGET as usize)),
             last: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
         }
     }
 
     /// Takes so many KiB more; whether it had to wait for them.
-    async fn take(&self, held: &mut Held, kib: u32) -> bool {
+    async fn take(&self, held: &mut Share, kib: u32) -> bool {
         if held.last.is_some() {
             return false;
         }

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Intake, LARGEST, LOOK, LOOKS, PATIENCE, ROOM, USUAL, Unread};
+use super::{BUDGET, INTERVAL, Intake, LARGEST, SLOW_INTERVALS, TIMEOUT, USUAL, Unread};
 
 /// A body: so many bytes, each lot after so long.
 pub(crate) struct Sent {
@@ -122,7 +122,7 @@ async fn all_are_late(bodies: Vec<JoinHandle<Result<usize, Unread>>>) {
 
 fn is_free(intake: &Intake) {
     for room in [&intake.usual, &intake.large] {
-        assert_eq!(room.shares.available_permits(), ROOM as usize);
+        assert_eq!(room.shares.available_permits(), BUDGET as usize);
         assert_eq!(room.last.available_permits(), 1);
         assert!(!room.is_short());
     }
@@ -139,7 +139,7 @@ async fn who_announces_much_and_sends_little_holds_nobody_up() {
     }
     assert_eq!(begun.elapsed(), Duration::ZERO);
     all_are_late(silent).await;
-    assert!(begun.elapsed() <= LOOK * LOOKS);
+    assert!(begun.elapsed() <= INTERVAL * SLOW_INTERVALS);
     is_free(&intake);
 }
 
@@ -156,7 +156,7 @@ async fn large_bodies_that_stall_take_no_usual_ones_room_and_make_way_for_large_
     assert_eq!(begun.elapsed(), Duration::ZERO);
     let large = read(&intake, Sent::at_once(LARGEST)).await;
     assert_eq!(large.expect("it is read"), LARGEST);
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
     all_are_late(stalled).await;
     is_free(&intake);
 }
@@ -177,7 +177,7 @@ async fn usual_bodies_that_stall_make_way_when_others_wait() {
     for body in two {
         body.await.expect("no panic").expect("it is read");
     }
-    assert!(begun.elapsed() <= 2 * LOOK, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() <= 2 * INTERVAL, "{:?}", begun.elapsed());
     all_are_late(stalled).await;
     is_free(&intake);
 }
@@ -198,7 +198,7 @@ async fn bodies_that_wait_for_each_other_come_to_an_end() {
             ended += usize::from(body.await.expect("no panic").is_ok());
         }
         // One after the other they are more than there is time for: 256 ms each of 4 MiB, 16 ms each of the usual ones.
-        let serial = PATIENCE.as_millis() / (pause.as_millis() * (length >> 14) as u128);
+        let serial = TIMEOUT.as_millis() / (pause.as_millis() * (length >> 14) as u128);
         assert!(ended as u128 >= serial * 3 / 4, "{ended} of {count}");
         is_free(&intake);
     }
@@ -214,7 +214,7 @@ async fn a_body_that_comes_too_slowly_is_ended() {
     let begun = Instant::now();
     let slow = read(&intake, trickle(1 << 10)).await;
     assert!(matches!(slow, Err(Unread::Late)), "{slow:?}");
-    assert_eq!(begun.elapsed(), LOOK * LOOKS);
+    assert_eq!(begun.elapsed(), INTERVAL * SLOW_INTERVALS);
     let slow_but_enough = read(&intake, trickle(8 << 10)).await;
     assert_eq!(slow_but_enough.expect("it is read"), 160 << 10);
     is_free(&intake);
@@ -227,7 +227,7 @@ async fn nothing_is_awaited_for_longer_than_the_api_server_waits() {
     let begun = Instant::now();
     let endless = read(&intake, Sent::new(None, endless, End::Never)).await;
     assert!(matches!(endless, Err(Unread::Late)), "{endless:?}");
-    assert_eq!(begun.elapsed(), PATIENCE);
+    assert_eq!(begun.elapsed(), TIMEOUT);
     is_free(&intake);
 }
 
