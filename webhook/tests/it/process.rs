@@ -335,10 +335,14 @@ async fn a_flood_neither_stops_it_nor_exhausts_its_memory() -> Result<(), Box<dy
     for task in many {
         task.await?;
     }
-    assert!(is_injected(http2.clone().send_request(review()).await?).await);
+    // The connection from before may have had to make way: it comes from the address that held most places.
+    let stream = TokioIo::new(server.connect(&authority, "h2").await?);
+    let (mut http2, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+    tokio::spawn(connection);
+    assert!(is_injected(http2.send_request(review()).await?).await);
     let peak = server.peak()?;
-    // The chart's limit.
-    assert!(peak < 64 << 10, "{peak} KiB");
+    assert!(peak <= LARGEST_PEAK, "{peak} KiB");
     Ok(())
 }
 
