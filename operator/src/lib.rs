@@ -3,6 +3,7 @@
 //! ```text
 //!   watch ──▶ world (one index, one lock) ──▶ push: a table for each sidecar       every replica
 //!                 ├──▶ reconcile: plugins, Services, DataPlanes, status            lease holder
+//!                 ├──▶ names: counted, and reported where one stands for no Service   every replica
 //!                 └──▶ collect: all sidecars, merged ──▶ serve: /metrics           lease holder
 //!   certificates: authority, serving certificates                                  lease holder writes
 //!   operate puts these together; cli answers a person's questions with the same parts
@@ -20,6 +21,7 @@ pub mod events;
 pub mod installer;
 pub mod lease;
 pub mod metrics;
+pub mod names;
 pub mod network_peers;
 pub mod operate;
 mod process;

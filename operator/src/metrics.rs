@@ -7,7 +7,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tagalong_index::{Key, NameState as State};
 
 /// One label, whose values are words of the program.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -66,6 +68,49 @@ pub struct Reconcile {
     pub uninjected_pods: Gauge,
 }
 
+/// What becomes of names: a DataPlane, and a state.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub struct NameState {
+    /// The DataPlane.
+    pub dataplane: String,
+    /// Its namespace.
+    pub dataplane_namespace: String,
+    /// What becomes of the names.
+    pub state: &'static str,
+}
+
+/// Kong's names.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// How many there are, by DataPlane and state.
+    pub names: Family<NameState, Gauge>,
+}
+
+impl Names {
+    /// Shows `counts`, and no longer those of `before` that are gone. Returns what is shown now.
+    pub fn show(
+        &self,
+        counts: &BTreeMap<(Key, State), usize>,
+        before: &BTreeSet<NameState>,
+    ) -> BTreeSet<NameState> {
+        let mut shown = BTreeSet::new();
+        for ((dataplane, state), count) in counts {
+            let label = NameState {
+                dataplane: dataplane.name.to_string(),
+                dataplane_namespace: dataplane.namespace.to_string(),
+                state: state.name(),
+            };
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            self.names.get_or_create(&label).set(count);
+            shown.insert(label);
+        }
+        for gone in before.difference(&shown) {
+            self.names.remove(gone);
+        }
+        shown
+    }
+}
+
 /// The collection from sidecars. How each pod fared stands beside its samples, not here.
 #[derive(Clone, Debug, Default)]
 pub struct Collect {
@@ -85,6 +130,8 @@ pub struct Metrics {
     pub watches: Watches,
     /// The reconcilers.
     pub reconcile: Reconcile,
+    /// Kong's names.
+    pub names: Names,
     /// The collection.
     pub collect: Collect,
 }
@@ -93,6 +140,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let (push, watches) = (Push::default(), Watches::default());
         let (reconcile, collect) = (Reconcile::default(), Collect::default());
+        let names = Names::default();
         let mut registry = Registry::with_prefix("tagalong");
         let r = &mut registry;
         r.register(
@@ -166,6 +214,11 @@ impl Default for Metrics {
             reconcile.uninjected_pods.clone(),
         );
         r.register(
+            "index_names",
+            "Kong names of a DataPlane, by what becomes of them",
+            names.names.clone(),
+        );
+        r.register(
             "collect_failures",
             "Pods whose samples could not be collected, by reason",
             collect.failed.clone(),
@@ -180,6 +233,7 @@ impl Default for Metrics {
             push,
             watches,
             reconcile,
+            names,
             collect,
         }
     }
@@ -197,7 +251,7 @@ impl Metrics {
     pub fn plain(&self) -> String {
         let open = self.encode();
         let mut plain = String::with_capacity(open.len());
-        let mut counters = std::collections::BTreeSet::new();
+        let mut counters = BTreeSet::new();
         for line in open.lines() {
             if let Some(name) = line
                 .strip_prefix("# TYPE ")

@@ -18,11 +18,13 @@ pub mod uninjected;
 pub mod write;
 
 use crate::certificates::Bundle;
+use crate::names::survey::Unlabelled;
 use backoff::Backoff;
 use report::StatusReporter;
 use status::PassResult;
 use std::time::Duration;
 use tagalong_runtime::{Drain, Readiness};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uninjected::Uninjected;
 use write::Writer;
@@ -32,12 +34,20 @@ const TOGETHER: Duration = Duration::from_millis(100);
 /// After writes: what one stage makes possible, such as letting go of an extension, the next pass does.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// What a pass depends on beside the world. It may be closed, and stays as it is then.
+pub struct Inputs {
+    /// What sidecars are to trust.
+    pub bundle: Bundle,
+    /// Names that lack the label of a Service.
+    pub unlabelled: watch::Receiver<Unlabelled>,
+}
+
 /// Reconciles whenever something changed, as long as this process may write, until the drain begins; and after `resync`
 /// without any event, against what nobody foresaw.
 pub async fn run(
     writer: Writer,
     mut reporter: StatusReporter,
-    mut bundle: Bundle,
+    mut inputs: Inputs,
     mut uninjected: Uninjected,
     synced: Readiness,
     resync: Duration,
@@ -56,13 +66,15 @@ pub async fn run(
             return;
         }
         changed.mark_unchanged();
-        let trust = bundle.borrow_and_update().clone();
+        let trust = inputs.bundle.borrow_and_update().clone();
+        let names = inputs.unlabelled.borrow_and_update().clone();
         let next = pass(
             &writer,
             &mut reporter,
             &mut uninjected,
             &mut backoff,
             trust.as_deref(),
+            names,
         )
         .await;
         let wait = next.map_or(resync, |next| next.min(resync));
@@ -70,7 +82,8 @@ pub async fn run(
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _world = changed.changed() => tokio::time::sleep(TOGETHER).await,
-                Ok(()) = bundle.changed() => {}
+                Ok(()) = inputs.bundle.changed() => {}
+                Ok(()) = inputs.unlabelled.changed() => {}
             }
         });
         if waited.await.is_none() {
@@ -86,6 +99,7 @@ async fn pass(
     uninjected: &mut Uninjected,
     backoff: &mut Backoff,
     trust: Option<&str>,
+    unlabelled: Unlabelled,
 ) -> Option<Duration> {
     let (plans, mut stages, found) = writer.world.with(|state| {
         let (index, observed) = (&state.index, &state.observed);
@@ -116,6 +130,7 @@ async fn pass(
     let result = PassResult {
         failed: backoff.errors(),
         uninjected: found.pods,
+        unlabelled,
     };
     let pending = reporter.report(&plans, &result).await;
     let next = [again, backoff.next(Instant::now()), pending, found.next];

@@ -26,6 +26,7 @@ pub struct World(Arc<Inner>);
 struct Inner {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
+    names_changed: watch::Sender<u64>,
     metrics: metrics::Push,
 }
 
@@ -53,6 +54,7 @@ impl World {
         Self(Arc::new(Inner {
             state,
             changed: watch::channel(0).0,
+            names_changed: watch::channel(0).0,
             metrics,
         }))
     }
@@ -107,6 +109,12 @@ impl World {
         self.0.changed.subscribe()
     }
 
+    /// Changes whenever other names may be left out, or other DataPlanes attached.
+    #[must_use]
+    pub fn names_changed(&self) -> watch::Receiver<u64> {
+        self.0.names_changed.subscribe()
+    }
+
     fn update(&self, update: impl FnOnce(&mut State) -> (bool, Changes)) {
         let (seen, changes, published) = self.change(|state| {
             let (seen, changes) = update(state);
@@ -115,6 +123,9 @@ impl World {
         });
         if published > 0 {
             self.0.metrics.deltas.inc_by(published);
+        }
+        if !changes.states.is_empty() || !changes.dataplanes.is_empty() {
+            self.0.names_changed.send_modify(|changes| *changes += 1);
         }
         if seen || !changes.extensions.is_empty() || !changes.dataplanes.is_empty() {
             self.0.changed.send_modify(|passes| *passes += 1);

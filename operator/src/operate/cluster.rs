@@ -7,21 +7,25 @@ use crate::collect::announce::{self, Announcer};
 use crate::error::Failure;
 use crate::lease::{self, Lost, Writes};
 use crate::metrics::Metrics;
+use crate::names;
+use crate::names::report::RouteReporter;
+use crate::names::survey::Unlabelled;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::{ApiServer, Tokens};
-use crate::reconcile;
 use crate::reconcile::report::StatusReporter;
 use crate::reconcile::uninjected::Uninjected;
 use crate::reconcile::write::Writer;
+use crate::reconcile::{self, Inputs};
 use crate::watch::Context;
 use crate::world::World;
-use crate::world::watched::{kinds, watch};
+use crate::world::watched;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tagalong_index::Settings;
 use tagalong_runtime::serve::{Limits, Server};
 use tagalong_runtime::{Drain, Readiness, tls};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A running operator.
@@ -57,13 +61,13 @@ pub async fn start(
     let world = World::new(Settings::default(), metrics.push.clone());
     // Reconcilers wait for the watches only: certificates are theirs to make.
     let synced = Readiness::default();
-    let watched = Context {
+    let context = Context {
         client: client.clone(),
         sink: world.clone(),
         metrics: metrics.watches.clone(),
         selectors: selectors(args),
     };
-    watch(kinds(), watched, &synced, drain);
+    watched::watch(watched::kinds(), context, &synced, drain);
 
     let (namespace, name) = (&args.namespace, &args.lease);
     let (lease, writes) = lease::claim(&client, namespace, name, &args.pod_name, drain);
@@ -75,6 +79,20 @@ pub async fn start(
         world.clone(),
         metrics.reconcile.clone(),
     );
+    let (unlabelled, names) = watch::channel(Unlabelled::default());
+    let surveyed = names::run(
+        world.clone(),
+        metrics.names.clone(),
+        unlabelled,
+        Some(RouteReporter::new(
+            client.clone(),
+            &args.pod_name,
+            writes.clone(),
+        )),
+        synced.clone(),
+        drain.clone(),
+    );
+    drain.spawn("the survey of names", surveyed);
     let writer = Writer {
         client: client.clone(),
         writes: writes.clone(),
@@ -85,7 +103,10 @@ pub async fn start(
     let reconciled = reconcile::run(
         writer,
         reporter,
-        serving.bundle.clone(),
+        Inputs {
+            bundle: serving.bundle.clone(),
+            unlabelled: names,
+        },
         Uninjected::new(Duration::from_secs(args.missed_after)),
         synced.clone(),
         Duration::from_secs(args.resync_seconds),

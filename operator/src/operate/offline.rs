@@ -3,6 +3,8 @@
 use crate::args::OperateArgs;
 use crate::error::Failure;
 use crate::metrics::Metrics;
+use crate::names;
+use crate::names::survey::Unlabelled;
 use crate::push::server::{Access, Push};
 use crate::push::tokens::ApiServer;
 use crate::world::World;
@@ -12,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tagalong_index::Settings;
 use tagalong_runtime::serve::Server;
-use tagalong_runtime::{Drain, Runtime};
+use tagalong_runtime::{Drain, Readiness, Runtime};
+use tokio::sync::watch;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -34,6 +37,19 @@ pub async fn start(
     let drain = runtime.drain();
     let followed = follow(loaded, dir.to_owned(), world.clone(), drain.clone());
     drain.spawn("following the manifests", followed);
+
+    let (unlabelled, _nobody_reconciles) = watch::channel(Unlabelled::default());
+    let counted = metrics.names.clone();
+    let everything = Readiness::default();
+    let surveyed = names::run(
+        world.clone(),
+        counted,
+        unlabelled,
+        None,
+        everything,
+        drain.clone(),
+    );
+    drain.spawn("the survey of names", surveyed);
 
     // Nobody vouches for who asks: the table is for this machine only, whatever the flag says.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.push_address.port()));

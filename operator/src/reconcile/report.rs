@@ -5,7 +5,9 @@ use crate::events::Events;
 use crate::lease::Writes;
 use crate::metrics::{self, Kind, Reason};
 use crate::reconcile::backoff::Pause;
-use crate::reconcile::status::{PassResult, Problem, WRITE_FAILED, problems, status, write_failed};
+use crate::reconcile::status::{
+    NAMES_RESOLVED, PassResult, Problem, WRITE_FAILED, problems, status, write_failed,
+};
 use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::reconcile::write::{api, namespace_ends, typed};
 use crate::world::World;
@@ -85,7 +87,10 @@ impl StatusReporter {
             let mut regarding = SubjectKind::Extension.at(&plan.extension).reference();
             regarding.uid.clone_from(&stands.metadata.uid);
             for problem in &found {
-                *counts.entry(problem.reason).or_default() += 1;
+                // `tagalong_index_names` counts these; nothing is refused.
+                if problem.condition != Some(NAMES_RESOLVED) {
+                    *counts.entry(problem.reason).or_default() += 1;
+                }
                 if problem.reason == WRITE_FAILED
                     && let Some(subject) = &problem.about
                 {

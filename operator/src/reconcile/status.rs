@@ -1,11 +1,12 @@
 //! What an extension's status says, and what is worth an Event. Pure.
 
+use crate::names::survey::{Sentences, Unlabelled};
 use crate::reconcile::subject::{Subject, SubjectKind};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use tagalong_crds::{CONDITION_READY, ControlPlaneRef, MetricsExtensionStatus};
-use tagalong_index::{Index, Key, ObjectKind, Outcome, Plan, Refusal};
+use tagalong_index::{Index, Key, NameState, ObjectKind, Outcome, Plan, Refusal};
 
 /// The extension is attached to a ControlPlane or workload.
 pub const ACCEPTED: &str = "Accepted";
@@ -13,6 +14,10 @@ pub const ACCEPTED: &str = "Accepted";
 pub const RESOLVED_REFS: &str = "ResolvedRefs";
 /// What it asks for is done.
 pub const PROGRAMMED: &str = "Programmed";
+
+/// No name of the Services it selects is ambiguous or split. Not part of `Ready`: many such names belong to
+/// versions of Kong's controllers that do not run here.
+pub const NAMES_RESOLVED: &str = "NamesResolved";
 
 /// A message lists no more than this many things.
 const LISTED: usize = 10;
@@ -27,6 +32,8 @@ pub struct PassResult {
     pub failed: BTreeMap<Subject, String>,
     /// Pods that have gone without a sidecar for long, by DataPlane.
     pub uninjected: BTreeMap<Key, BTreeSet<Key>>,
+    /// Names that lack the label of a Service.
+    pub unlabelled: Unlabelled,
 }
 
 /// One thing that is worth saying about an extension. It is the same as long as reason and object are: what the message
@@ -55,6 +62,13 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
     attachments(plan, index, &mut problems);
     for service in &plan.services {
         let about = Some(SubjectKind::Service.at(&service.service));
+        let unlabelled = result.unlabelled.get(&service.service);
+        problems.extend(
+            unlabelled
+                .into_iter()
+                .flatten()
+                .map(|(state, names)| left_out(&service.service, *state, names)),
+        );
         match &service.outcome {
             Outcome::Plugin(_) => {}
             Outcome::Missing => problems.push(Problem {
@@ -96,6 +110,25 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
             .map(|(subject, error)| write_failed(subject, error)),
     );
     problems
+}
+
+/// In the words of `explain`.
+fn left_out(service: &Key, state: NameState, names: &Sentences) -> Problem {
+    let reason = match state {
+        NameState::Ambiguous => "AmbiguousName",
+        _ => "SplitRule",
+    };
+    let mut message = format!("Service {service}: {}", names.first.join("; "));
+    if names.more > 0 {
+        message.push_str(&format!("; and {} more", names.more));
+    }
+    Problem {
+        condition: Some(NAMES_RESOLVED),
+        reason,
+        about: Some(SubjectKind::Service.at(service)),
+        message,
+        detail: None,
+    }
 }
 
 /// What is to be said of a write that failed.
@@ -242,7 +275,9 @@ pub fn status(
             .iter()
             .filter(|problem| match condition {
                 Some(_) => problem.condition == condition,
-                None => problem.condition.is_some(),
+                None => problem
+                    .condition
+                    .is_some_and(|type_| type_ != NAMES_RESOLVED),
             })
             .collect::<Vec<_>>()
     };
@@ -264,6 +299,11 @@ pub fn status(
                 "Programmed",
                 "everything the extension asks for is in place",
             ),
+        ),
+        make(
+            NAMES_RESOLVED,
+            against(Some(NAMES_RESOLVED)),
+            ("NamesResolved", "no Kong name is ambiguous or split"),
         ),
         make(
             CONDITION_READY,

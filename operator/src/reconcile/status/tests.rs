@@ -72,6 +72,7 @@ fn all_is_well() {
             "Accepted True Accepted",
             "ResolvedRefs True ResolvedRefs",
             "Programmed True Programmed",
+            "NamesResolved True NamesResolved",
             "Ready True Ready"
         ]
     );
@@ -87,7 +88,39 @@ fn all_is_well() {
 }
 
 #[test]
-fn each_trouble_has_its_reason() {
+fn an_ambiguous_name_shows_on_the_extension_that_it_concerns_and_takes_nothing_from_ready() {
+    let objects = vec![
+        extension(&["echo"]),
+        control_plane("cp"),
+        dataplane(),
+        service("echo"),
+    ];
+    let ambiguous = |service: &str| {
+        let sentences = Sentences {
+            first: vec!["n is left out: it could stand for two Services".to_owned()],
+            more: 2,
+        };
+        let states = [(NameState::Ambiguous, sentences)].into();
+        PassResult {
+            unlabelled: [(Key::new("default", service), states)].into(),
+            ..PassResult::default()
+        }
+    };
+    let (problems, status) = said(objects.clone(), &ambiguous("echo"));
+    let says = conditions(&status);
+    assert!(says.contains(&"NamesResolved False AmbiguousName".to_owned()));
+    assert!(says.contains(&"Programmed True Programmed".to_owned()));
+    assert!(says.contains(&"Ready True Ready".to_owned()));
+    assert_eq!(
+        problems[0].message,
+        "Service default/echo: n is left out: it could stand for two Services; and 2 more"
+    );
+    let (problems, _) = said(objects, &ambiguous("another"));
+    assert_eq!(problems, [], "that Service is not this extension's");
+}
+
+#[test]
+fn each_problem_has_its_reason() {
     for (objects, expected) in [
         (vec![extension(&[])], "Accepted False NotAttached"),
         (

@@ -28,6 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("push", &["causes", "metrics"]),
     ("certificates", &["causes", "lease"]),
     ("world", &["metrics", "push", "watch"]),
+    ("names", &["causes", "events", "lease", "metrics", "world"]),
     (
         "reconcile",
         &[
@@ -36,6 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "events",
             "lease",
             "metrics",
+            "names",
             "world",
         ],
     ),
@@ -56,6 +58,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "error",
             "lease",
             "metrics",
+            "names",
             "process",
             "push",
             "reconcile",

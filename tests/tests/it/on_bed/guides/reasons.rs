@@ -17,6 +17,7 @@ const SOURCES: &[(&str, &[&str])] = &[
         ],
     ),
     ("operator/src/reconcile/report.rs", &["reason: \""]),
+    ("operator/src/names/report.rs", &["reason: \""]),
     ("operator/src/collect/announce.rs", &["reason: \""]),
     ("operator/src/collect/fetch.rs", &["=> \""]),
     ("operator/src/push/server.rs", &["refuse(\"", ", \""]),
