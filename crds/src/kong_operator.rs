@@ -143,6 +143,7 @@ pub struct GatewayConfigurationSpec {
 
 /// What is read of a ControlPlane's options.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Options {
     /// Extensions.
     #[serde(
@@ -151,4 +152,7 @@ pub struct Options {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub extensions: Vec<ExtensionRef>,
+    /// The namespaces that the ControlPlane watches; all of them if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_namespaces: Option<WatchNamespaces>,
 }

@@ -1,16 +1,20 @@
 //! Objects from manifests, for those who have files and no cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tagalong_crds as crds;
-use tagalong_crds::{DataPlaneRef, ExtensionRef, GATEWAY_API, Kind};
+use tagalong_crds::{DataPlaneRef, GATEWAY_API, Kind};
 use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
 use crate::{for_each_kind, key::Key, object::Object};
+
+/// What Kong's operators call themselves in the GatewayClasses that are theirs. Kong Ingress Controller alone, which is another,
+/// runs no DataPlane (Kong/kong-operator `pkg/vars`).
+const OPERATORS: &str = "konghq.com/gateway-operator";
 
 /// Where objects live whose manifests name no namespace.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -22,13 +26,15 @@ pub struct Manifests {
     pub objects: Vec<Object>,
     /// What could not be read, by kind and name, and why.
     pub problems: Vec<String>,
+    /// How many documents of other kinds there are, by `apiVersion` and kind.
+    pub passed_over: BTreeMap<String, usize>,
     gateways: Vec<crds::Gateway>,
     classes: Vec<crds::GatewayClass>,
     configurations: Vec<crds::GatewayConfiguration>,
 }
 
 impl Manifests {
-    /// Reads documents, lists among them. Documents of other kinds are passed over.
+    /// Reads documents, lists among them. Documents of other kinds are counted only.
     pub fn read(documents: impl IntoIterator<Item = Value>) -> Self {
         let mut manifests = Self::default();
         for document in documents {
@@ -38,8 +44,8 @@ impl Manifests {
     }
 
     /// Adds what Kong's operators would make of the Gateways: for each one of theirs a ControlPlane and a DataPlane of its
-    /// name, attached to the extensions that its GatewayConfiguration names. Where the manifests hold a DataPlane of the
-    /// Gateway, nothing is added.
+    /// name, with the extensions and namespaces that its GatewayConfiguration names. Where the manifests hold a DataPlane of
+    /// the Gateway, nothing is added.
     #[must_use]
     pub fn with_operators(mut self) -> Self {
         let owned: BTreeSet<Key> = self.objects.iter().filter_map(owner).collect();
@@ -50,13 +56,11 @@ impl Manifests {
                 .classes
                 .iter()
                 .find(|class| class.name_any() == gateway.spec.gateway_class_name);
-            let kongs =
-                class.is_some_and(|class| class.spec.controller_name.starts_with("konghq.com/"));
-            if kongs && !owned.contains(&key) {
-                let extensions = class
-                    .map(|class| self.extensions(class))
-                    .unwrap_or_default();
-                made.extend(operate(gateway, extensions));
+            let Some(class) = class.filter(|class| class.spec.controller_name == OPERATORS) else {
+                continue;
+            };
+            if !owned.contains(&key) {
+                made.extend(operate(gateway, self.configuration(class)));
             }
         }
         self.objects.extend(made);
@@ -106,6 +110,10 @@ impl Manifests {
             };
         }
         for_each_kind!(known);
+        *self
+            .passed_over
+            .entry(format!("{version} {kind}"))
+            .or_default() += 1;
     }
 
     fn object<K: Kind + Resource + DeserializeOwned>(&mut self, document: Value) -> Option<K> {
@@ -135,33 +143,33 @@ impl Manifests {
         }
     }
 
-    fn extensions(&self, class: &crds::GatewayClass) -> Vec<ExtensionRef> {
-        let Some(wanted) = &class.spec.parameters_ref else {
-            return Vec::new();
-        };
+    // What the GatewayConfiguration of a class says of ControlPlanes.
+    fn configuration(&self, class: &crds::GatewayClass) -> crds::ControlPlaneSpec {
+        let mut control_plane = crds::ControlPlaneSpec::default();
+        let wanted = class.spec.parameters_ref.as_ref();
         let found = self.configurations.iter().find(|configuration| {
-            configuration.name_any() == wanted.name && configuration.namespace() == wanted.namespace
+            wanted.is_some_and(|wanted| {
+                configuration.name_any() == wanted.name
+                    && configuration.namespace() == wanted.namespace
+            })
         });
-        let specs = found.map(|configuration| &configuration.spec);
-        let options = specs
-            .and_then(|spec| spec.control_plane_options.as_ref())
-            .map(|options| &options.extensions);
-        let mut extensions = Vec::new();
-        for extension in specs
-            .map(|spec| &spec.extensions)
-            .into_iter()
-            .chain(options)
-            .flatten()
-        {
-            if !extensions.contains(extension) {
-                extensions.push(extension.clone());
+        let Some(spec) = found.map(|configuration| &configuration.spec) else {
+            return control_plane;
+        };
+        let options = spec.control_plane_options.as_ref();
+        control_plane.watch_namespaces =
+            options.and_then(|options| options.watch_namespaces.clone());
+        let more = options.map(|options| &options.extensions);
+        for extension in spec.extensions.iter().chain(more.into_iter().flatten()) {
+            if !control_plane.extensions.contains(extension) {
+                control_plane.extensions.push(extension.clone());
             }
         }
-        extensions
+        control_plane
     }
 }
 
-fn operate(gateway: &crds::Gateway, extensions: Vec<ExtensionRef>) -> [Object; 2] {
+fn operate(gateway: &crds::Gateway, configured: crds::ControlPlaneSpec) -> [Object; 2] {
     let metadata = ObjectMeta {
         name: Some(gateway.name_any()),
         namespace: gateway.namespace(),
@@ -179,15 +187,14 @@ fn operate(gateway: &crds::Gateway, extensions: Vec<ExtensionRef>) -> [Object; 2
         metadata: metadata.clone(),
         ..crds::DataPlane::default()
     };
-    if !extensions.is_empty() {
+    if !configured.extensions.is_empty() {
         dataplane
             .labels_mut()
             .insert(INJECT_LABEL.to_owned(), INJECT_ENABLED.to_owned());
     }
     let spec = crds::ControlPlaneSpec {
         dataplane: Some(DataPlaneRef::Name(gateway.name_any())),
-        extensions,
-        ..crds::ControlPlaneSpec::default()
+        ..configured
     };
     [
         dataplane.into(),

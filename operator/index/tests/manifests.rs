@@ -94,6 +94,11 @@ fn broken_documents_are_named() {
     assert_eq!(manifests.objects.len(), 1);
     assert_eq!(manifests.objects[0].key(), Key::new("default", "a"));
     assert_eq!(manifests.problems.len(), 2);
+    let other = ("example.com/v1 HTTPRoute".to_owned(), 1);
+    assert_eq!(
+        manifests.passed_over.into_iter().collect::<Vec<_>>(),
+        [other]
+    );
     assert!(
         manifests.problems[0].starts_with("Service : it has no name"),
         "{:?}",
@@ -104,4 +109,42 @@ fn broken_documents_are_named() {
         "{:?}",
         manifests.problems
     );
+}
+
+/// A Gateway `kong/kong` of the class that this controller serves, a route of another namespace, and what it watches.
+fn gateway(controller: &str, watches: &str) -> Index {
+    let documents = serde_saphyr::from_multiple::<serde_json::Value>(&format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {{name: kong}}\n\
+         spec: {{controllerName: {controller}, parametersRef: {{group: gateway-operator.konghq.com, kind: GatewayConfiguration, \
+         name: c, namespace: kong}}}}\n---\n\
+         {{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {{name: kong, namespace: kong}}, \
+         spec: {{gatewayClassName: kong}}}}\n---\n\
+         {{apiVersion: gateway-operator.konghq.com/v2beta1, kind: GatewayConfiguration, metadata: {{name: c, namespace: kong}}, \
+         spec: {{controlPlaneOptions: {{watchNamespaces: {watches}}}}}}}\n---\n\
+         {{apiVersion: v1, kind: Service, metadata: {{name: x, namespace: a}}}}\n---\n\
+         {{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {{name: r, namespace: a}}, spec: {{\
+         parentRefs: [{{name: kong, namespace: kong}}], rules: [{{backendRefs: [{{name: x, port: 80}}]}}]}}}}\n"
+    ))
+    .expect("YAML");
+    index(Manifests::read(documents).with_operators())
+}
+
+#[test]
+fn the_made_control_plane_watches_what_is_configured() {
+    let names = |watches: &str| {
+        let index = gateway("konghq.com/gateway-operator", watches);
+        let table = index.snapshot(&Key::new("kong", "kong")).expect("a table");
+        table.services.0.contains_key("httproute.a.r.0")
+    };
+    assert!(names("{type: all}"));
+    assert!(names("{type: list, list: [a]}"));
+    assert!(!names("{type: list, list: [b]}"));
+    assert!(!names("{type: own}"));
+}
+
+#[test]
+fn a_class_of_another_controller_has_no_dataplane() {
+    for controller in ["konghq.com/kic-gateway-controller", "example.com/other"] {
+        assert_eq!(gateway(controller, "{type: all}").dataplanes().count(), 0);
+    }
 }

@@ -42,8 +42,20 @@ pub fn load(dir: &Path) -> Result<Loaded, Unreadable> {
 }
 
 impl Loaded {
-    /// Puts the objects into `world`, and takes out what was there before. Says which could not be read.
+    /// Puts the objects into `world`, and takes out what was there before. Says which could not be read, and which have no
+    /// meaning here.
     pub fn into_world(&self, world: &World) {
+        let passed_over = &self.manifests.passed_over;
+        if !passed_over.is_empty() {
+            let kinds = passed_over
+                .iter()
+                .map(|(kind, count)| format!("{kind} ({count})"));
+            let kinds = kinds.collect::<Vec<_>>().join(", ");
+            tracing::info!(
+                kinds,
+                "passed over in the manifests: kinds that give no name"
+            );
+        }
         for problem in &self.manifests.problems {
             tracing::warn!(problem, "left out of the manifests");
         }
