@@ -39,6 +39,9 @@ kind! {
         /// Parents, host names and rules.
         #[serde(default)]
         spec: RouteSpec,
+        /// What the controllers of its parents say.
+        #[serde(default, deserialize_with = "or_default")]
+        status: RouteStatus,
     }
 }
 
@@ -48,6 +51,9 @@ kind! {
         /// Parents, host names and rules.
         #[serde(default)]
         spec: RouteSpec,
+        /// What the controllers of its parents say.
+        #[serde(default, deserialize_with = "or_default")]
+        status: RouteStatus,
     }
 }
 
@@ -57,6 +63,9 @@ kind! {
         /// Parents and rules.
         #[serde(default)]
         spec: RouteSpec,
+        /// What the controllers of its parents say.
+        #[serde(default, deserialize_with = "or_default")]
+        status: RouteStatus,
     }
 }
 
@@ -66,6 +75,9 @@ kind! {
         /// Parents, host names and rules.
         #[serde(default)]
         spec: RouteSpec,
+        /// What the controllers of its parents say.
+        #[serde(default, deserialize_with = "or_default")]
+        status: RouteStatus,
     }
 }
 
@@ -75,6 +87,9 @@ kind! {
         /// Parents and rules.
         #[serde(default)]
         spec: RouteSpec,
+        /// What the controllers of its parents say.
+        #[serde(default, deserialize_with = "or_default")]
+        status: RouteStatus,
     }
 }
 
@@ -204,6 +219,41 @@ pub struct ParentRef {
     /// Namespace; absent means the route's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+}
+
+/// What is read of any route's status.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct RouteStatus {
+    /// What the controllers say, one entry for each of them and parent.
+    #[serde(default, deserialize_with = "or_default")]
+    pub parents: Vec<RouteParentStatus>,
+}
+
+/// What one controller says of a route at one parent.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteParentStatus {
+    /// The parent.
+    #[serde(default)]
+    pub parent_ref: ParentRef,
+    /// The conditions.
+    #[serde(default, deserialize_with = "or_default")]
+    pub conditions: Vec<RouteCondition>,
+}
+
+/// What is read of a condition.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteCondition {
+    /// Such as `Programmed`.
+    #[serde(default)]
+    pub r#type: String,
+    /// `True`, `False` or `Unknown`.
+    #[serde(default)]
+    pub status: String,
+    /// The generation of the route that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
 }
 
 /// One rule of a route.

@@ -26,7 +26,8 @@ pub use self::{
     gateway_api::{
         BackendRef, Gateway, GatewayClass, GatewayClassSpec, GatewaySpec, GrpcRoute, HttpRoute,
         Listener, ParametersRef, ParentRef, ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec,
-        ReferenceGrantTo, RouteRule, RouteSpec, RouteTimeouts, TcpRoute, TlsRoute, UdpRoute,
+        ReferenceGrantTo, RouteCondition, RouteParentStatus, RouteRule, RouteSpec, RouteStatus,
+        RouteTimeouts, TcpRoute, TlsRoute, UdpRoute,
     },
     ingress::{
         BackendPort, HttpPath, HttpPaths, Ingress, IngressBackend, IngressRule, IngressSpec,

@@ -53,7 +53,7 @@ impl Index {
     pub fn explain_name(&self, name: &str) -> NameExplanation {
         let mut claims = Vec::new();
         let mut near: Vec<(usize, &str)> = Vec::new();
-        for (source, all) in self.names.sources() {
+        for (source, all) in self.names.readings() {
             for claim in &all.claims {
                 if *claim.name == *name {
                     claims.push((source, claim));

@@ -1,6 +1,9 @@
 //! The index: objects in, what follows from them out.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 use tagalong_wire as wire;
@@ -11,6 +14,7 @@ use crate::{
     changes::Changes,
     dependents::Dependents,
     fellows::Fellows,
+    holds::Holds,
     key::{Interner, Key, Name},
     names::NameIndex,
     object::{Object, ObjectKind, Source},
@@ -40,6 +44,7 @@ pub struct Index {
     pub(crate) topology: Topology,
     pub(crate) referents: Referents,
     pub(crate) dependents: Dependents,
+    holds: Holds,
     pub(crate) plugins: Plugins,
     pods: Pods,
     pub(crate) tables: Tables,
@@ -69,6 +74,7 @@ impl Index {
             topology: Topology::default(),
             referents: Referents::default(),
             dependents: Dependents::default(),
+            holds: Holds::default(),
             plugins: Plugins::default(),
             pods: Pods::default(),
             tables: Tables::default(),
@@ -105,6 +111,23 @@ impl Index {
             }
         }
         self.finish(work)
+    }
+
+    /// It is this late, by any clock that does not go back: older readings may end. Call it before what happens then is applied,
+    /// and when [`next_tick`](Self::next_tick) says so. Without [`Settings::wait_for_kong`] it has no effect.
+    pub fn tick(&mut self, now: Duration) -> Changes {
+        let mut work = Work::default();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        for source in self.holds.tick(now) {
+            self.beside(&source, &mut work);
+        }
+        self.finish(work)
+    }
+
+    /// When the next older reading ends, if nothing happens before.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Duration> {
+        self.holds.next().map(Duration::from_millis)
     }
 
     /// The DataPlanes, workloads that stand for one included.
@@ -325,8 +348,7 @@ impl Index {
                     kind,
                     key: key.clone(),
                 };
-                self.dependents.replace(&source, None);
-                self.replace_source(&source, None, Vec::new(), work);
+                self.removed(&source, work);
             }
         }
     }

@@ -43,6 +43,7 @@ mod changes;
 mod dependents;
 mod explain;
 mod fellows;
+mod holds;
 mod index;
 mod key;
 mod manifests;

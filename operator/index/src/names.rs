@@ -21,6 +21,8 @@ static UNWATCHED: Target = Target::Nothing(Nothing::NotWatched);
 #[derive(Debug, Default)]
 pub(crate) struct NameIndex {
     sources: HashMap<Source, Claims>,
+    /// Older readings of some of them, that Kong may still have.
+    held: HashMap<Source, Claims>,
     names: HashMap<Name, Vec<Group>>,
     audiences: HashMap<Arc<Audience>, usize>,
     by_gateway: HashMap<Key, HashSet<Source>>,
@@ -33,6 +35,13 @@ pub(crate) struct NameIndex {
 pub(crate) struct Claims {
     pub(crate) audience: Arc<Audience>,
     pub(crate) claims: Box<[Claim]>,
+}
+
+/// Which of the two readings that an object can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Newest,
+    Older,
 }
 
 /// Equal claims of objects with the same audience.
@@ -68,7 +77,24 @@ impl NameIndex {
     ) {
         let audience = new.as_ref().map(|(audience, _)| self.audience(audience));
         let claims = new.map(|(_, claims)| claims).unwrap_or_default();
-        self.put(source, audience, claims, before);
+        self.put(Slot::Newest, source, audience, claims, before);
+    }
+
+    /// Puts in what an older reading of an object claims beside the newest; nothing means that it is over.
+    pub(crate) fn hold(
+        &mut self,
+        source: &Source,
+        older: Option<(Audience, Vec<Claim>)>,
+        before: impl FnOnce(&Self, &[Name]),
+    ) {
+        let audience = older.as_ref().map(|(audience, _)| self.audience(audience));
+        let claims = older.map(|(_, claims)| claims).unwrap_or_default();
+        self.put(Slot::Older, source, audience, claims, before);
+    }
+
+    /// What an object claims now.
+    pub(crate) fn newest(&self, source: &Source) -> Option<&Claims> {
+        self.sources.get(source)
     }
 
     /// As [`replace`](Self::replace), for an object whose audience is as it was.
@@ -82,11 +108,12 @@ impl NameIndex {
         let Some(audience) = old.map(|old| Arc::clone(&old.audience)) else {
             return;
         };
-        self.put(source, Some(audience), claims, before);
+        self.put(Slot::Newest, source, Some(audience), claims, before);
     }
 
     fn put(
         &mut self,
+        slot: Slot,
         source: &Source,
         audience: Option<Arc<Audience>>,
         mut claims: Vec<Claim>,
@@ -97,7 +124,10 @@ impl NameIndex {
                 claim.name = Name::clone(name);
             }
         }
-        let old = self.sources.get(source);
+        let old = match slot {
+            Slot::Newest => self.sources.get(source),
+            Slot::Older => self.held.get(source),
+        };
         if old.is_none() && audience.is_none() {
             return;
         }
@@ -118,31 +148,41 @@ impl NameIndex {
         touched.sort_unstable();
         touched.dedup();
         before(self, &touched);
-        let old = self.sources.remove(source);
-        self.swap(source, old, audience, claims.into_boxed_slice());
+        self.swap(slot, source, audience, claims.into_boxed_slice());
     }
 
     fn swap(
         &mut self,
+        slot: Slot,
         source: &Source,
-        old: Option<Claims>,
         audience: Option<Arc<Audience>>,
         claims: Box<[Claim]>,
     ) {
+        let old = match slot {
+            Slot::Newest => self.sources.remove(source),
+            Slot::Older => self.held.remove(source),
+        };
         if let Some(old) = &old {
-            self.place(source, &old.audience, false);
+            if slot == Slot::Newest {
+                self.place(source, &old.audience, false);
+            }
             for claim in &old.claims {
                 self.count(claim, &old.audience, false);
             }
         }
         if let Some(audience) = audience {
-            self.place(source, &audience, true);
             for claim in &claims {
                 self.count(claim, &audience, true);
             }
             *self.audiences.entry(Arc::clone(&audience)).or_default() += 1;
-            self.sources
-                .insert(source.clone(), Claims { audience, claims });
+            if slot == Slot::Newest {
+                self.place(source, &audience, true);
+            }
+            let new = Claims { audience, claims };
+            match slot {
+                Slot::Newest => self.sources.insert(source.clone(), new),
+                Slot::Older => self.held.insert(source.clone(), new),
+            };
         }
         if let Some(old) = old {
             self.release(&old.audience);
@@ -198,7 +238,7 @@ impl NameIndex {
     }
 
     /// The objects that a DataPlane sees, and some that it does not.
-    pub(crate) fn near<'a>(&'a self, view: &'a View) -> Box<dyn Iterator<Item = &'a Source> + 'a> {
+    fn near<'a>(&'a self, view: &'a View) -> Box<dyn Iterator<Item = &'a Source> + 'a> {
         match &view.gateways {
             None => Box::new(self.sources.keys()),
             Some(gateways) => {
@@ -217,16 +257,15 @@ impl NameIndex {
         view: &'a View,
     ) -> BTreeMap<&'a Name, Vec<(&'a Source, &'a Claim)>> {
         let mut seen = BTreeMap::<_, Vec<_>>::new();
-        for source in self.near(view) {
-            let Some(claims) = self
-                .sources
-                .get(source)
-                .filter(|claims| view.sees(&claims.audience))
-            else {
-                continue;
-            };
-            for claim in &claims.claims {
-                seen.entry(&claim.name).or_default().push((source, claim));
+        let newest = self
+            .near(view)
+            .filter_map(|source| Some((source, self.sources.get(source)?)));
+        // There are few.
+        for (source, claims) in newest.chain(&self.held) {
+            if view.sees(&claims.audience) {
+                for claim in &claims.claims {
+                    seen.entry(&claim.name).or_default().push((source, claim));
+                }
             }
         }
         seen
@@ -235,6 +274,11 @@ impl NameIndex {
     /// Every object with what it claims.
     pub(crate) fn sources(&self) -> impl Iterator<Item = (&Source, &Claims)> {
         self.sources.iter()
+    }
+
+    /// The same, with older readings that Kong may still have.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = (&Source, &Claims)> {
+        self.sources.iter().chain(&self.held)
     }
 
     fn audience(&mut self, audience: &Audience) -> Arc<Audience> {

@@ -4,7 +4,10 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use common::{Thing, settled, thing};
 use proptest::prelude::*;
@@ -206,4 +209,93 @@ proptest! {
             prop_assert!(index.reset(*kind, same).is_empty(), "a resync of {} told something", kind);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// While older readings are kept, a label is what both the world before and the world now say, where they say anything; and
+    /// when all times have passed, only the world counts.
+    #[test]
+    fn waiting_is_never_ahead_and_comes_to_an_end(
+        events in prop::collection::vec((event(), prop::bool::weighted(0.3)), 1..30),
+    ) {
+        let mut waiting = Index::new(Settings { wait_for_kong: true, ..Settings::default() });
+        let mut plain = Index::new(Settings::default());
+        let mut followers = Followers::default();
+        let mut here: Vec<Thing> = Vec::new();
+        let mut now = Duration::ZERO;
+        for (event, pause) in events {
+            if pause {
+                now += Duration::from_secs(100);
+                followers.follow(&waiting.tick(now), &waiting);
+                prop_assert_eq!(waiting.next_tick(), None);
+                prop_assert_eq!(tables(&waiting), tables(&plain), "after a pause");
+            }
+            let before = tables(&plain);
+            let apply = |index: &mut Index| match &event {
+                Event::Apply(thing) => index.apply(thing.object()),
+                Event::Delete(at) if !here.is_empty() => {
+                    let thing = &here[at.index(here.len())];
+                    index.delete(thing.kind, &thing.key())
+                }
+                Event::Delete(_) => Changes::default(),
+                Event::Reset(kind, things) => {
+                    let things = settled(things).into_iter().filter(|thing| thing.kind == *kind);
+                    index.reset(*kind, things.map(|thing| thing.object()).collect())
+                }
+            };
+            followers.follow(&apply(&mut waiting), &waiting);
+            apply(&mut plain);
+            match &event {
+                Event::Apply(thing) => {
+                    here.retain(|other| (other.kind, other.key()) != (thing.kind, thing.key()));
+                    here.push(thing.clone());
+                }
+                Event::Delete(at) if !here.is_empty() => {
+                    here.swap_remove(at.index(here.len()));
+                }
+                Event::Delete(_) => {}
+                Event::Reset(kind, things) => {
+                    here.retain(|thing| thing.kind != *kind);
+                    here.extend(settled(things).into_iter().filter(|thing| thing.kind == *kind));
+                }
+            }
+            let after = tables(&plain);
+            for (dataplane, entries) in tables(&waiting) {
+                prop_assert_eq!(followers.0.get(&dataplane).map(Table::entries), Some(&entries));
+                // What a DataPlane sees is no matter of readings.
+                let seen = before.contains_key(&dataplane) && same_views(&event);
+                for (name, service) in &entries.services.0 {
+                    let now = after[&dataplane].services.0.get(name);
+                    prop_assert!(now.is_none_or(|now| now == service), "{} is {:?} now", name, now);
+                    let then = before.get(&dataplane).and_then(|entries| entries.services.0.get(name));
+                    let right = !seen || then.is_none_or(|then| then == service);
+                    prop_assert!(right, "{} was {:?} a moment ago", name, then);
+                }
+            }
+        }
+        followers.follow(&waiting.tick(now + Duration::from_secs(100)), &waiting);
+        prop_assert_eq!(derive(&waiting), rebuilt(&here));
+    }
+}
+
+fn tables(index: &Index) -> BTreeMap<Key, Entries> {
+    derive(index).tables
+}
+
+fn same_views(event: &Event) -> bool {
+    let kind = match event {
+        Event::Apply(thing) => thing.kind,
+        Event::Delete(_) => return false,
+        Event::Reset(kind, _) => *kind,
+    };
+    let views = [
+        ObjectKind::DataPlane,
+        ObjectKind::ControlPlane,
+        ObjectKind::Deployment,
+        ObjectKind::DaemonSet,
+        ObjectKind::StatefulSet,
+    ];
+    !views.contains(&kind)
 }

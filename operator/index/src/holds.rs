@@ -1,0 +1,326 @@
+//! Older readings of objects, kept beside the newest while Kong may still have them.
+//!
+//! Kong follows the objects later than the index does, and not at all while it refuses the configuration or its controller is
+//! away. Meanwhile both readings claim their names: where they differ, the name is in no table. `docs/design.md` §4 has the
+//! rules; times are the caller's, in milliseconds of any clock that does not go back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use tagalong_crds::{GATEWAY_API, RouteStatus};
+
+use crate::{
+    key::{Key, Name},
+    object::Source,
+    translate::{Claim, Target},
+};
+
+/// How long an older reading stays where nobody says what Kong has.
+const WITHOUT_STATUS: u64 = 60_000;
+/// How long it stays where something without a generation made the difference.
+const WITHOUT_GENERATION: u64 = 30_000;
+/// How long it stays where the newest is what Kong was last known to have.
+const AS_SHOWN: u64 = 10_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Holds {
+    pub(crate) now: u64,
+    held: HashMap<Source, Hold>,
+    ends: BTreeSet<(u64, Source)>,
+    /// Gateways on whose routes Kong's controller was seen to write `Programmed=True`.
+    reporting: HashSet<Key>,
+}
+
+/// What is kept of one object.
+#[derive(Clone, Debug)]
+pub(crate) struct Hold {
+    /// What Kong had when it was last known.
+    shown: Vec<Claim>,
+    /// All that the object has meant since.
+    older: Vec<Claim>,
+    /// The Gateways whose DataPlanes saw it; none for all DataPlanes.
+    parents: Option<BTreeSet<Key>>,
+    /// The generation in which it began to mean what it means now, and the UID.
+    since: Since,
+    /// The Gateways whose controller has not shown that generation, and until when that is waited for: for ever, where it is
+    /// one that shows.
+    unshown: BTreeMap<Key, Option<u64>>,
+    /// Until then it is kept for all.
+    until: u64,
+}
+
+/// A version of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Since {
+    pub(crate) uid: Option<Name>,
+    pub(crate) generation: i64,
+}
+
+/// What the controllers say of a route, for each of its Gateways.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown(BTreeMap<Key, Programmed>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Programmed {
+    /// The newest generation that Kong has.
+    yes: Option<i64>,
+    /// The newest generation that it refused.
+    no: Option<i64>,
+}
+
+impl Shown {
+    pub(crate) fn of(status: &RouteStatus, namespace: &str) -> Self {
+        let mut shown = Self::default();
+        for parent in &status.parents {
+            let reference = &parent.parent_ref;
+            let gateway = reference
+                .group
+                .as_deref()
+                .is_none_or(|group| group == GATEWAY_API)
+                && reference
+                    .kind
+                    .as_deref()
+                    .is_none_or(|kind| kind == "Gateway");
+            if !gateway {
+                continue;
+            }
+            let namespace = reference.namespace.as_deref().unwrap_or(namespace);
+            let programmed = shown
+                .0
+                .entry(Key::new(namespace, reference.name.as_str()))
+                .or_default();
+            for condition in &parent.conditions {
+                if condition.r#type != "Programmed" {
+                    continue;
+                }
+                let generation = condition.observed_generation;
+                match condition.status.as_str() {
+                    "True" => programmed.yes = programmed.yes.max(generation),
+                    "False" => programmed.no = programmed.no.max(generation),
+                    _ => {}
+                }
+            }
+        }
+        shown
+    }
+
+    fn has(&self, gateway: &Key, generation: i64) -> bool {
+        self.0.get(gateway).is_some_and(|programmed| {
+            programmed.yes.is_some_and(|yes| yes >= generation)
+                && programmed.no.is_none_or(|no| no < generation)
+        })
+    }
+
+    fn refuses(&self, gateway: &Key, generation: i64) -> bool {
+        let programmed = self.0.get(gateway);
+        programmed.is_some_and(|programmed| programmed.no.is_some_and(|no| no >= generation))
+    }
+
+    /// The Gateways whose controller says that Kong has an older generation, or refuses this one.
+    pub(crate) fn behind(&self, generation: i64) -> impl Iterator<Item = &Key> {
+        let known = self
+            .0
+            .iter()
+            .filter(|(_, programmed)| programmed.yes.is_some() || programmed.no.is_some());
+        known
+            .map(|(gateway, _)| gateway)
+            .filter(move |gateway| !self.has(gateway, generation))
+    }
+}
+
+impl Holds {
+    /// Notes whose controllers show what Kong has.
+    pub(crate) fn report(&mut self, shown: &Shown) {
+        for (gateway, programmed) in &shown.0 {
+            if programmed.yes.is_some() && !self.reporting.contains(gateway) {
+                self.reporting.insert(gateway.clone());
+            }
+        }
+    }
+
+    /// An object means something else since a generation. `old` and `parents` are what it claimed before, and at whom.
+    pub(crate) fn edited(
+        &mut self,
+        source: &Source,
+        (old, parents): (&[Claim], Option<&[Key]>),
+        (new, new_parents): (&[Claim], Option<&[Key]>),
+        since: Since,
+        shown: &Shown,
+    ) {
+        let mut hold = self.join(source, old, parents);
+        hold.since = since;
+        if *new == *hold.shown {
+            hold.unshown.clear();
+            hold.until = hold.until.max(self.now + AS_SHOWN);
+            return self.put(source, hold);
+        }
+        let Some(gateways) = parents.filter(|parents| !parents.is_empty()) else {
+            hold.until = hold.until.max(self.now + WITHOUT_STATUS);
+            return self.put(source, hold);
+        };
+        for gateway in gateways {
+            let stays = new_parents.is_some_and(|parents| parents.contains(gateway));
+            let end = match (stays, self.reporting.contains(gateway)) {
+                _ if shown.has(gateway, hold.since.generation) => continue,
+                (true, true) => None,
+                (true, false) => Some(self.now + WITHOUT_STATUS),
+                // Nobody shows what becomes of a parent that it no longer has.
+                (false, _) => Some(self.now + WITHOUT_GENERATION),
+            };
+            hold.unshown.insert(gateway.clone(), end);
+        }
+        self.put(source, hold);
+    }
+
+    /// A route is new here, and its controller says that Kong has an older generation, or refuses this one: what it means to
+    /// Kong is not known.
+    pub(crate) fn unknown(
+        &mut self,
+        source: &Source,
+        (new, parents): (&[Claim], Option<&[Key]>),
+        since: Since,
+        shown: &Shown,
+    ) {
+        let mut anything = new.to_vec();
+        for claim in &mut anything {
+            claim.target = Target::Several;
+        }
+        let mut hold = self.join(source, &anything, parents);
+        hold.shown = Vec::new();
+        hold.since = since;
+        let behind = shown.behind(hold.since.generation).cloned();
+        hold.unshown = behind.map(|gateway| (gateway, None)).collect();
+        self.put(source, hold);
+    }
+
+    /// An object means something else, or is gone, without a generation that would say so.
+    pub(crate) fn changed(&mut self, source: &Source, old: &[Claim], parents: Option<&[Key]>) {
+        let mut hold = self.join(source, old, parents);
+        hold.until = hold.until.max(self.now + WITHOUT_GENERATION);
+        self.put(source, hold);
+    }
+
+    /// What the controllers say of an object is another.
+    pub(crate) fn shown(&mut self, source: &Source, uid: Option<&Name>, shown: &Shown) {
+        let Some(hold) = self.held.get(source) else {
+            return;
+        };
+        if hold.since.uid.as_ref() != uid {
+            return;
+        }
+        let generation = hold.since.generation;
+        let mut hold = hold.clone();
+        hold.unshown.retain(|gateway, end| {
+            if shown.refuses(gateway, generation) {
+                *end = None;
+            }
+            !shown.has(gateway, generation)
+        });
+        self.drop(source);
+        self.put(source, hold);
+    }
+
+    /// The time is another. The objects whose older readings may end.
+    pub(crate) fn tick(&mut self, now: u64) -> Vec<Source> {
+        self.now = self.now.max(now);
+        let mut ended = Vec::new();
+        while let Some((until, source)) = self.ends.first().cloned() {
+            if until > self.now {
+                break;
+            }
+            self.ends.pop_first();
+            if let Some(mut hold) = self.drop(&source) {
+                hold.unshown
+                    .retain(|_, end| end.is_none_or(|end| end > self.now));
+                self.put(&source, hold);
+            }
+            ended.push(source);
+        }
+        ended
+    }
+
+    /// When [`tick`](Self::tick) has something to do next.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.ends.first().map(|(until, _)| *until)
+    }
+
+    /// What is claimed beside the newest reading: for which Gateways, and what.
+    pub(crate) fn beside(
+        &self,
+        source: &Source,
+        newest: &[Claim],
+    ) -> Option<(Option<Vec<Key>>, Vec<Claim>)> {
+        let hold = self.held.get(source)?;
+        let same = |older: &&Claim| {
+            newest.iter().any(|claim| {
+                (&claim.name, claim.roles, &claim.target)
+                    == (&older.name, older.roles, &older.target)
+            })
+        };
+        let claims = hold.older.iter().filter(|older| !same(older));
+        let mut claims: Vec<Claim> = claims.cloned().collect();
+        // What reached nothing stands against nothing.
+        claims.retain(|claim| !matches!(claim.target, Target::Nothing(_)));
+        let parents = if hold.until > self.now {
+            hold.parents.clone()
+        } else {
+            Some(hold.unshown.keys().cloned().collect())
+        };
+        let parents = parents.map(|parents| parents.into_iter().collect());
+        (!claims.is_empty()).then_some((parents, claims))
+    }
+
+    fn join(&mut self, source: &Source, old: &[Claim], parents: Option<&[Key]>) -> Hold {
+        let mut hold = self.drop(source).unwrap_or_else(|| Hold {
+            shown: old.to_vec(),
+            older: Vec::new(),
+            parents: Some(BTreeSet::new()),
+            since: Since::default(),
+            unshown: BTreeMap::new(),
+            until: 0,
+        });
+        hold.older.extend_from_slice(old);
+        hold.older
+            .sort_unstable_by(|one, other| (&one.name, one.roles).cmp(&(&other.name, other.roles)));
+        // However often it is edited: two readings of a name are none.
+        hold.older.dedup_by(|next, kept| {
+            let same = (&next.name, next.roles) == (&kept.name, kept.roles);
+            if same && next.target != kept.target {
+                kept.target = match (&kept.target, &next.target) {
+                    (Target::Nothing(_), other) | (other, Target::Nothing(_)) => other.clone(),
+                    _ => Target::Several,
+                };
+            }
+            same
+        });
+        match (&mut hold.parents, parents) {
+            (Some(all), Some(parents)) => all.extend(parents.iter().cloned()),
+            (all, _) => *all = None,
+        }
+        hold
+    }
+
+    fn put(&mut self, source: &Source, hold: Hold) {
+        if hold.until <= self.now && hold.unshown.is_empty() {
+            return;
+        }
+        for end in hold.ends().filter(|end| *end > self.now) {
+            self.ends.insert((end, source.clone()));
+        }
+        self.held.insert(source.clone(), hold);
+    }
+
+    fn drop(&mut self, source: &Source) -> Option<Hold> {
+        let hold = self.held.remove(source)?;
+        for end in hold.ends() {
+            self.ends.remove(&(end, source.clone()));
+        }
+        Some(hold)
+    }
+}
+
+impl Hold {
+    fn ends(&self) -> impl Iterator<Item = u64> {
+        let ends = self.unshown.values().filter_map(|end| *end);
+        std::iter::once(self.until).chain(ends)
+    }
+}

@@ -1,0 +1,264 @@
+//! The table waits for Kong: each rule of `docs/design.md` §4, "Two readings", as a story.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test may fail so, and read easily"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::Thing;
+use serde_json::{Value, json};
+use tagalong_index::{Index, Key, ObjectKind, Settings};
+
+const NAME: &str = "httproute.n.r.0";
+
+struct Story {
+    index: Index,
+    now: Duration,
+}
+
+impl Story {
+    /// Two DataPlanes, of Gateways `g1` and `g2`.
+    fn new() -> Self {
+        let settings = Settings {
+            wait_for_kong: true,
+            ..Settings::default()
+        };
+        let mut story = Self {
+            index: Index::new(settings),
+            now: Duration::ZERO,
+        };
+        for gateway in ["g1", "g2"] {
+            let owner = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": gateway, "uid": "u"}]);
+            let body = json!({"metadata": {"ownerReferences": owner}});
+            story.apply(&Thing::new(ObjectKind::DataPlane, "n", gateway, body));
+        }
+        for service in ["a", "b"] {
+            story.apply(&Thing::new(ObjectKind::Service, "n", service, json!({})));
+        }
+        story
+    }
+
+    /// With controllers that were seen to show what Kong has.
+    fn reported() -> Self {
+        let mut story = Self::new();
+        let mut other = route(1, &["a"], &[("g1", "True", 1), ("g2", "True", 1)]);
+        other.json["metadata"]["name"] = json!("other");
+        story.apply(&other);
+        story
+    }
+
+    fn apply(&mut self, thing: &Thing) {
+        self.index.apply(thing.object());
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        self.index.tick(self.now);
+    }
+
+    fn label_at(&self, dataplane: &str, name: &str) -> Option<String> {
+        let table = self.index.snapshot(&Key::new("n", dataplane)).unwrap();
+        table.services.0.get(name).map(ToString::to_string)
+    }
+
+    #[track_caller]
+    fn says(&self, label: Option<&str>) {
+        assert_eq!(self.label_at("g1", NAME).as_deref(), label);
+    }
+}
+
+/// Route `n/r` of a generation, to these Services, with what its controllers say: Gateway, status, generation.
+fn route(generation: i64, services: &[&str], programmed: &[(&str, &str, i64)]) -> Thing {
+    let backends: Vec<Value> = services
+        .iter()
+        .map(|service| json!({"name": service, "port": 80}))
+        .collect();
+    let parents: Vec<Value> = programmed
+        .iter()
+        .map(|(gateway, status, generation)| {
+            json!({"parentRef": {"name": gateway}, "controllerName": "konghq.com/kic-gateway-controller", "conditions": [
+                {"type": "Accepted", "status": "True", "observedGeneration": 99},
+                {"type": "Programmed", "status": status, "observedGeneration": generation},
+            ]})
+        })
+        .collect();
+    let body = json!({
+        "metadata": {"generation": generation, "uid": "u"},
+        "spec": {"parentRefs": [{"name": "g1"}, {"name": "g2"}], "rules": [{"backendRefs": backends}]},
+        "status": {"parents": parents},
+    });
+    Thing::new(ObjectKind::HttpRoute, "n", "r", body)
+}
+
+const SHOWN_1: [(&str, &str, i64); 2] = [("g1", "True", 1), ("g2", "True", 1)];
+const SHOWN_2: [(&str, &str, i64); 2] = [("g1", "True", 2), ("g2", "True", 2)];
+
+#[test]
+fn an_edit_waits_until_kong_has_it() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story.says(Some("n/a"));
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    story.says(None);
+    // A name that only one of the readings claims keeps its label.
+    let only = |story: &Story, name: &str| story.label_at("g1", name);
+    assert_eq!(
+        only(&story, "httproute.n.svc.n.a.80.1").as_deref(),
+        Some("n/a")
+    );
+    assert_eq!(
+        only(&story, "httproute.n.svc.n.b.80.1").as_deref(),
+        Some("n/b")
+    );
+    story.wait(3_600);
+    story.says(None);
+    story.apply(&route(
+        2,
+        &["b"],
+        &[("g1", "Unknown", 2), ("g2", "True", 1)],
+    ));
+    story.says(None);
+    story.apply(&route(2, &["b"], &SHOWN_2));
+    story.says(Some("n/b"));
+    assert_eq!(story.index.next_tick(), None);
+}
+
+#[test]
+fn each_dataplane_waits_for_its_own_controller() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story.apply(&route(2, &["b"], &[("g1", "True", 2), ("g2", "True", 1)]));
+    assert_eq!(story.label_at("g1", NAME).as_deref(), Some("n/b"));
+    assert_eq!(story.label_at("g2", NAME), None);
+}
+
+#[test]
+fn what_kong_refuses_has_no_label() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    story.apply(&route(2, &["b"], &[("g1", "False", 2), ("g2", "False", 2)]));
+    story.wait(3_600);
+    story.says(None);
+}
+
+#[test]
+fn a_refusal_is_waited_for_even_where_none_was_ever_shown() {
+    let mut story = Story::new();
+    story.apply(&route(1, &["a"], &[]));
+    story.apply(&route(2, &["b"], &[]));
+    story.apply(&route(2, &["b"], &[("g1", "False", 2), ("g2", "False", 2)]));
+    story.wait(3_600);
+    story.says(None);
+}
+
+#[test]
+fn what_was_taken_back_holds_after_ten_seconds() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    story.apply(&route(3, &["a"], &SHOWN_1));
+    story.says(None);
+    story.wait(9);
+    story.says(None);
+    story.wait(1);
+    story.says(Some("n/a"));
+}
+
+#[test]
+fn without_a_status_the_newest_holds_after_a_minute() {
+    let mut story = Story::new();
+    story.apply(&route(1, &["a"], &[]));
+    story.says(Some("n/a"));
+    story.apply(&route(2, &["b"], &[]));
+    story.says(None);
+    assert_eq!(story.index.next_tick(), Some(Duration::from_secs(60)));
+    story.wait(59);
+    story.says(None);
+    story.wait(1);
+    story.says(Some("n/b"));
+}
+
+#[test]
+fn what_has_no_generation_waits_for_half_a_minute() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a", "b"], &SHOWN_1));
+    story.says(None);
+    story.index.delete(ObjectKind::Service, &Key::new("n", "b"));
+    story.says(None);
+    story.wait(29);
+    story.says(None);
+    story.wait(1);
+    story.says(Some("n/a"));
+}
+
+#[test]
+fn from_nothing_to_a_service_is_at_once() {
+    let mut story = Story::reported();
+    let mut foreign = route(1, &["p"], &SHOWN_1);
+    foreign.json["spec"]["rules"][0]["backendRefs"][0]["namespace"] = json!("m");
+    story.apply(&foreign);
+    story.says(None);
+    let from =
+        json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "n"}]);
+    let spec = json!({"from": from, "to": [{"group": "", "kind": "Service"}]});
+    story.apply(&Thing::new(
+        ObjectKind::Grant,
+        "m",
+        "g",
+        json!({"spec": spec}),
+    ));
+    story.says(Some("m/p"));
+    // Kong may send it requests for a while after the grant is gone.
+    story.index.delete(ObjectKind::Grant, &Key::new("m", "g"));
+    story.says(Some("m/p"));
+    story.wait(30);
+    story.says(None);
+}
+
+#[test]
+fn a_route_that_is_gone_is_known_for_half_a_minute() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story
+        .index
+        .delete(ObjectKind::HttpRoute, &Key::new("n", "r"));
+    story.says(Some("n/a"));
+    // And made again, for another Service.
+    story.apply(&route(1, &["b"], &[]));
+    story.says(None);
+    story.wait(30);
+    story.says(Some("n/b"));
+}
+
+#[test]
+fn after_a_restart_what_kong_has_is_what_the_status_says() {
+    let mut story = Story::new();
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    story.says(None);
+    story.apply(&route(2, &["b"], &SHOWN_2));
+    story.says(Some("n/b"));
+    let mut story = Story::new();
+    story.apply(&route(7, &["b"], &[]));
+    story.says(Some("n/b"));
+}
+
+#[test]
+fn many_edits_hold_no_more_than_one() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    for generation in 2..100 {
+        let service = ["b", "c", "d"][usize::try_from(generation % 3).unwrap()];
+        story.apply(&route(generation, &[service], &SHOWN_1));
+        story.says(None);
+    }
+    let all = [("g1", "True", 99), ("g2", "True", 99)];
+    story.apply(&route(99, &["b"], &all));
+    story.says(Some("n/b"));
+}
