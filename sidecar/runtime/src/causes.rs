@@ -1,4 +1,4 @@
-//! An error with its causes, in one line.
+//! An error with all its causes, in one line.
 
 use std::error::Error;
 

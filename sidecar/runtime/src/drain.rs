@@ -1,5 +1,5 @@
-//! An orderly end: the first signal asks everybody to finish, the second one does not ask. And a disorderly one: a task
-//! that the process cannot do without has ended by itself.
+//! Graceful shutdown: the first signal asks every task to finish, a second one ends the process at once. Also the
+//! end that nobody asked for: a task that the process cannot do without has ended by itself.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Log lines that others can cause: a few a minute of each kind, and how many more there were.
+//! Rate-limited log lines, for what others can cause: a few of each kind per minute, and a count of the rest.
 
 use std::time::Duration;
 

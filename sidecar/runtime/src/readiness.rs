@@ -1,4 +1,4 @@
-//! Ready once everybody who said "not yet" has said "now".
+//! Readiness by handles: ready once every part that has taken a handle has reported.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

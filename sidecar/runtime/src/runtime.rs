@@ -1,4 +1,4 @@
-//! What every one of our servers does at its start and end.
+//! What each of our servers does when it starts and when it ends.
 
 use crate::admin::{Admin, Metrics};
 use crate::drain::{self, Drain, Ended, Trigger};

@@ -1,4 +1,4 @@
-//! The requests of one connection that are under way, and whether their answers are taken.
+//! The requests of one connection that are in progress, and whether the peer reads their responses.
 
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;

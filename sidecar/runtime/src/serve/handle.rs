@@ -1,5 +1,5 @@
-//! What a handler knows of the connection that a request came by, and may do about it: found among the request's
-//! extensions.
+//! A handler's view of the connection that a request came by, and what it may do about it; found among the
+//! request's extensions.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

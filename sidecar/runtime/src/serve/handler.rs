@@ -1,4 +1,4 @@
-//! What answers requests.
+//! The trait of what answers requests.
 
 use super::protocol::Failure;
 use http::{Request, Response};

@@ -1,4 +1,4 @@
-//! What one server bears.
+//! The limits of one server.
 
 use crate::net::Buffers;
 use std::time::Duration;
