@@ -21,8 +21,15 @@ demo: ## The main job on this machine, no cluster; Ctrl-C ends it, DEMO_ONESHOT=
 	@$(CARGO) build --locked --bin tagalong-sidecar --bin tagalong-operator --bin tagalong-demo
 	@$(CARGO) run --locked --quiet --bin tagalong-demo
 
-# The runners' closing lines come last, so that whoever reads only the end of a log reads the verdict.
-test: fmt clippy deny workflows demo-check fuzz-check unit on-bed ## Everything that must hold, as continuous integration runs it
+# What it takes, in the order in which it fails soonest. Each is a job of continuous integration (a test holds that).
+STEPS := lint unit fuzz-check chart-tests cluster-tests
+
+test: ## Everything that must hold, as continuous integration runs it; says at the end what took how long
+	@MAKE="$(MAKE)" tests/timed $(STEPS)
+
+quick: fmt clippy doc unit ## What needs neither Go nor root: three minutes once all is built
+
+lint: fmt clippy doc deny workflows ## What is seen without running anything
 
 fmt: ## Formatting is rustfmt's
 	$(CARGO) fmt --all --check
@@ -30,14 +37,17 @@ fmt: ## Formatting is rustfmt's
 clippy: ## No warning anywhere
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
+doc: ## The pages of all crates, without a link that leads nowhere
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
+
 deny: ## Licences, sources, duplicate crates
 	$$(tests/tool cargo-deny) check licenses bans sources
 
+advisories: ## Known holes in what we use: each night, and when Cargo.lock changes
+	$$(tests/tool cargo-deny) check advisories
+
 workflows: ## GitHub's workflow files
 	$$(tests/tool actionlint) -shellcheck= -pyflakes=
-
-demo-check: ## The demo, once, checking itself
-	DEMO_ONESHOT=1 $(MAKE) --no-print-directory demo
 
 fuzz-check: ## A few seconds of each fuzz target
 	tests/fuzz.sh 10
@@ -45,13 +55,20 @@ fuzz-check: ## A few seconds of each fuzz target
 fuzz: ## FUZZ_SECONDS (300) of each fuzz target
 	tests/fuzz.sh $(FUZZ_SECONDS)
 
-unit: ## All tests that need nothing but Rust and a C compiler
-	$(CARGO) test --workspace --locked -- --skip on_bed::
+unit: ## All tests that need nothing but Rust and a C compiler, the demo among them
+	TAGALONG_BUILT=1 $(CARGO) test --workspace --locked -- --skip on_bed::
 
 # Most of a story on a cluster is waiting: there may be more of them at a time than cores. How many clusters of their own
-# they may have meanwhile depends on the memory (tests/cluster/src/slots.rs).
-on-bed: ## All others: on clusters, nodes and with tools that the first run builds (Go, half an hour)
-	RUST_TEST_THREADS=$(STORIES) $(CARGO) test --workspace --locked --test it -- on_bed::
+# they may have meanwhile depends on the memory (tests/cluster/src/slots.rs). The first run builds the programs with Go.
+ON_BED = TAGALONG_BUILT=1 RUST_TEST_THREADS=$(STORIES) $(CARGO) test --workspace --locked --test it
+# The chart, the guides and what is held against tools of others. The same crates are built for all, with the same features.
+OF_CHART := $(addprefix on_bed::,install:: render:: schema:: guides:: kic:: promtool translator::)
+
+chart-tests: ## The chart, the guides and what is held against tools of others
+	$(ON_BED) -- $(OF_CHART)
+
+cluster-tests: ## Stories on clusters and nodes; as root, nothing is left out
+	$(ON_BED) -- on_bed:: $(addprefix --skip ,$(OF_CHART))
 
 soak: ## The long stories: SOAK_SECONDS (600) of a real Prometheus, ten minutes of an unchanged world, two beside Kong's operator, WORLDS (100000)
 	TAGALONG_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked -p tagalong-operator --test it -- on_bed::prometheus:: --nocapture
@@ -105,4 +122,4 @@ release: ## All that a release consists of, in dist/, with checksums
 	$(MAKE) --no-print-directory chart sbom
 	cd dist && sha256sum -- * > SHA256SUMS
 
-.PHONY: help demo test fmt clippy deny workflows demo-check fuzz-check fuzz unit on-bed soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults
+.PHONY: help demo test quick lint fmt clippy doc deny advisories workflows fuzz-check fuzz unit chart-tests cluster-tests soak bench bench-peers bench-page cluster cluster-clean images chart chart-readme sbom release e2e e2e-faults

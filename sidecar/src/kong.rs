@@ -2,7 +2,7 @@
 //!
 //! Each scrape opens its own connection and is its only user, so no idle connection can be dead when the next scrape wants
 //! it. To drop a connection does not end the scrape: nginx does not tell Lua that a client has left, and Kong collects and
-//! sorts to the end. So who wants no second scrape beside it must [`discard`] what still comes.
+//! sorts to the end. So who wants no second scrape beside it must `discard` what still comes.
 
 mod connection;
 mod discard;

@@ -1,8 +1,8 @@
 //! One Kong scrape at a time, shared by those who wait.
 //!
-//! [`Scraper`] is the queue. It sends off a [`flight`] with everybody who waits, and the next one only when that has
-//! landed, which it does when Kong is done, and not when its passengers have left. A flight scrapes Kong once, [`render`]s what comes in each form that somebody asked for, and hands it out
-//! through a [`pipe`] each.
+//! [`Scraper`] is the queue. It sends off a `flight` with everybody who waits, and the next one only when that has
+//! landed, which it does when Kong is done, and not when its passengers have left. A flight scrapes Kong once, `render`s what comes in each form that somebody asked for, and hands it out
+//! through a `pipe` each.
 
 mod flight;
 mod gzip;

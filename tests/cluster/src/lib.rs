@@ -1,7 +1,7 @@
 //! A real Kubernetes for tests, from an empty machine.
 //!
 //! [`Cluster::shared`] is what most tests want: etcd, API server, controller manager and scheduler,
-//! started once per test binary, with a [`Namespace`] per test. [`Cluster::with_node`] adds a node that
+//! started once per test binary, with a [`Namespace`] per test. [`Cluster::start_with_node`] adds a node that
 //! runs real pods, which needs root. `README.md` beside this crate says what is built, where it is kept
 //! and how to use one's own cluster instead.
 

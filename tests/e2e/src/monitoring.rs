@@ -14,7 +14,7 @@ use crate::stage::Stage;
 /// The metric of the published rule.
 pub const PUBLISHED: &str = "kong_upstream_latency_ms_60s_average";
 
-/// The metrics of [`OWN_RULE`] for either way of scraping.
+/// The metrics of `OWN_RULE` for either way of scraping.
 pub const THROUGH_OPERATOR: &str = "kong_upstream_latency_ms_operator";
 /// The same, from the pods themselves.
 pub const FROM_PODS: &str = "kong_upstream_latency_ms_pods";

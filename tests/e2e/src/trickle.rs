@@ -48,7 +48,7 @@ pub struct PartStats {
     pub under_way: u64,
     /// How many found nobody to connect to at first.
     pub again: u64,
-    /// Those that found nobody in [`AGAIN`], so that nothing was sent.
+    /// Those that found nobody in `AGAIN`, so that nothing was sent.
     pub unreached: u64,
     /// Why those failed that were sent, and not answered with 200.
     pub lost: Vec<String>,

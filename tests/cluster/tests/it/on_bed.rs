@@ -1,4 +1,4 @@
-//! What needs the programs that the test bed builds, a cluster or a node: `make on-bed`.
+//! What needs the programs that the test bed builds, a cluster or a node: `make chart-tests cluster-tests`.
 
 mod calls;
 mod control_plane;

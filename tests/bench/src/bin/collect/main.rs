@@ -1,8 +1,9 @@
 //! What one scrape of the operator costs with many pods: time, memory, and whether faults cost more than their own samples.
 //!
-//! The operator is its own process, fed by manifests; the pods are addresses on loopback. The peer of its time is a reader that
-//! takes the same bodies from the same sockets, as many at once, and throws them away. Both run in turn. What the answer itself
-//! costs to be carried over a socket is measured beside them: no collector can do without that.
+//! The operator is its own process, fed by manifests; the pods are addresses on loopback. The peer of its time is the least that
+//! any collector needs: it takes the same bodies from the same sockets, as many at once, and throws them away, while an answer that
+//! was made before is carried over another socket. Both run in turn. Reading alone is no measure, since sending the answer takes
+//! longer than that whoever makes it.
 
 #![allow(clippy::disallowed_methods, reason = "real time is what is measured")]
 
@@ -73,29 +74,18 @@ async fn speed() -> io::Result<bool> {
         }
     }
     let answer = pods::start(vec![Manner::Body(text.into())]).await?;
-    let (mut ratios, mut to_least) = (Vec::new(), Vec::new());
+    let mut to_least = Vec::new();
     for _ in 0..ROUNDS {
-        let begun = Instant::now();
-        read_all(&pods, all).await?;
-        let floor = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         tokio::try_join!(read_all(&pods, all), read_all(&answer, all))?;
         let least = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         scrape(operator.address, false).await?;
         let took = begun.elapsed().as_secs_f64();
-        ratios.push(took / floor);
         to_least.push(took / least);
     }
-    let time = Figure {
-        figure: "collection of 100 pods × medium (700 MB) through the operator: time ÷ that of reading the same bodies and throwing them away",
-        value: median(ratios),
-        unit: "ratio",
-        floor: 2.0,
-        good: Good::AtMost,
-    };
     let beyond = Figure {
-        figure: "the same ÷ reading the same bodies and, at the same time, an answer that was made before",
+        figure: "collection of 100 pods × medium (700 MB) through the operator: time ÷ that of reading the same bodies and, at the same time, an answer that was made before",
         value: median(to_least),
         unit: "ratio",
         floor: 1.5,
@@ -108,7 +98,7 @@ async fn speed() -> io::Result<bool> {
         floor: 200.0,
         good: Good::AtMost,
     };
-    Ok(time.print()? & beyond.print()? & memory.print()?)
+    Ok(beyond.print()? & memory.print()?)
 }
 
 /// Reads what all of these pods send, at once, and throws it away.
