@@ -35,24 +35,6 @@ fn the_versions_are_the_workspaces() -> Result {
     Ok(())
 }
 
-#[test]
-fn helm_finds_nothing_to_complain_of() -> Result {
-    let mut lint = helm::command(None)?;
-    lint.args(["lint", "--strict", "--kube-version", helm::KUBERNETES]);
-    helm::run(lint.arg(directory()))?;
-    Ok(())
-}
-
-#[test]
-fn prometheus_takes_the_alerts() -> Result {
-    let rules: Value = serde_saphyr::from_str(&file("files/alerts.yaml")?)?;
-    let groups = serde_json::json!({"groups": [{"name": "tagalong", "rules": rules}]});
-    let groups = helm::values_file(&groups)?;
-    let mut check = std::process::Command::new(ensure(Tool::Promtool)?);
-    helm::run(check.args(["check", "rules"]).arg(groups.path()))?;
-    Ok(())
-}
-
 /// A typing error in an alert or a panel would show as silence.
 #[test]
 fn alerts_and_dashboard_ask_for_metrics_that_exist() -> Result {
