@@ -1,8 +1,7 @@
 //! What the chart copies from elsewhere equals its source.
 
 use serde_json::Value;
-use tagalong_chart::{Result, directory, file, helm, readme};
-use tagalong_cluster::binaries::{Tool, ensure};
+use tagalong_chart::{Result, directory, file, readme};
 use tagalong_operator::metrics::{Kind, Metrics, Reason};
 
 #[test]

@@ -1,8 +1,7 @@
 //! What Helm and Prometheus have to say of the chart's files.
 
-use crate::files::file;
 use serde_json::Value;
-use tagalong_chart::{Result, directory, helm};
+use tagalong_chart::{Result, directory, file, helm};
 use tagalong_cluster::binaries::{Tool, ensure};
 
 #[test]
