@@ -107,7 +107,7 @@ fn the_bytes_are_these() {
     let expected = std::fs::read_to_string(golden).expect("golden.json");
     assert_eq!(
         found, expected,
-        "if this is meant: TAGALONG_BLESS=1 cargo test -p tagalong-webhook --test corpus"
+        "if this is meant: TAGALONG_BLESS=1 cargo test -p tagalong-webhook --test it corpus"
     );
 }
 
