@@ -4,6 +4,7 @@ mod answers;
 mod common;
 mod delay;
 mod failures;
+mod floods;
 mod kernel;
 mod labels;
 mod process;
