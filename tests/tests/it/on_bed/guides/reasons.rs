@@ -56,7 +56,7 @@ fn is_reason(word: &str) -> bool {
     letters && !word.is_empty() && !OTHER.contains(&word)
 }
 
-/// The first column of the page's tables, and the names of conditions.
+/// The first column of the page's tables, and the names of conditions and of Events that have a paragraph of their own.
 pub fn explained(page: &str) -> BTreeSet<String> {
     let first = |line: &str| {
         let cell = line.strip_prefix("| `")?.split('`').next()?;
@@ -66,8 +66,10 @@ pub fn explained(page: &str) -> BTreeSet<String> {
     for name in page.split('`').skip(1).step_by(2) {
         if [
             "Accepted",
+            "BackendNotGranted",
             "MetricsLeftOut",
             "MetricsNotCollected",
+            "NamesResolved",
             "Programmed",
             "Ready",
             "ResolvedRefs",
