@@ -1,4 +1,4 @@
-//! The reasons that the operator reports, found in its sources, and those that the page explains.
+//! The reasons and states that the operator reports, found in its sources, and those that the page explains.
 
 use super::page::root;
 use std::collections::BTreeSet;
@@ -18,6 +18,7 @@ const SOURCES: &[(&str, &[&str])] = &[
     ),
     ("operator/src/reconcile/report.rs", &["reason: \""]),
     ("operator/src/names/report.rs", &["reason: \""]),
+    ("operator/index/src/states.rs", &["=> \""]),
     ("operator/src/collect/announce.rs", &["reason: \""]),
     ("operator/src/collect/fetch.rs", &["=> \""]),
     ("operator/src/push/server.rs", &["refuse(\"", ", \""]),
