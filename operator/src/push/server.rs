@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tagalong_runtime::Drain;
 use tagalong_runtime::admin::{only, text};
@@ -130,7 +131,10 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
             return Err(answer);
         };
         let now = jiff::Timestamp::now().as_second();
-        let (pod, asked) = tokens.pod(token, now).await;
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+        // Without a connection there is one peer.
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let (pod, asked) = tokens.pod(token, peer, now).await;
         if asked {
             self.metrics.reviews.inc();
         }

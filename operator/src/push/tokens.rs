@@ -1,14 +1,18 @@
 //! Which pod a token speaks for: the API server says, and is asked once a token.
+//!
+//! Anybody can show tokens. So what cannot be a sidecar's is refused unasked, a refusal is remembered for a while, and
+//! each peer has a share of the reviews that are under way.
 
 use crate::causes::in_words;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::push::claims::Claims;
+use crate::push::shares::Shares;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use kube::api::{Api, PostParams};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -19,10 +23,17 @@ const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
 
 /// More tokens than this are not remembered at once.
 const REMEMBERED: usize = 20_000;
+/// More refusals than this are not remembered at once.
+const REFUSALS: usize = 2_000;
+/// Seconds that a refusal is remembered: shorter than a sidecar's longest backoff.
+const REFUSED_FOR: i64 = 10;
 /// Reviews under way at once, so that a crowd of reconnecting sidecars does not fall on the API server.
 const AT_ONCE: usize = 32;
+/// Of these, so many for one address. A node that hides its pods behind its own address has as few: theirs take turns.
+const FOR_ONE_PEER: usize = 4;
 /// A review that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(10);
+const ANOTHER_AUDIENCE: &str = "it is for another audience";
 /// How long a token without a time of expiry is remembered.
 const SHORTLY: i64 = 60;
 
@@ -74,11 +85,16 @@ impl Reviewer for ApiServer {
     }
 }
 
+/// The SHA-256 of a token: a token itself is never kept.
+type Key = [u8; 32];
+
 /// Checks tokens, and remembers good ones until they expire. That a pod is gone is not seen here:
 /// whoever asks must also know the pod.
 pub struct Tokens<R> {
     reviewer: R,
-    known: Mutex<HashMap<[u8; 32], (PodIdentity, i64)>>,
+    known: Mutex<HashMap<Key, (PodIdentity, i64)>>,
+    refused: Mutex<HashMap<Key, (Refused, i64)>>,
+    shares: Shares,
     turns: Arc<Semaphore>,
 }
 
@@ -88,24 +104,37 @@ impl<R: Reviewer> Tokens<R> {
         Self {
             reviewer,
             known: Mutex::default(),
+            refused: Mutex::default(),
+            shares: Shares::new(FOR_ONE_PEER),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
-    /// The pod that `token` speaks for. `now` is in seconds since 1970. Second: whether the API
+    /// The pod that `token` speaks for, shown by `peer`. `now` is in seconds since 1970. Second: whether the API
     /// server was asked.
     ///
     /// # Errors
     ///
     /// When it speaks for none, or nobody could be asked.
-    pub async fn pod(&self, token: &str, now: i64) -> (Result<PodIdentity, Refused>, bool) {
-        let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if let Some((pod, expires)) = self.known.lock().get(&key)
-            && now < *expires
-        {
-            return (Ok(pod.clone()), false);
+    pub async fn pod(
+        &self,
+        token: &str,
+        peer: IpAddr,
+        now: i64,
+    ) -> (Result<PodIdentity, Refused>, bool) {
+        let key: Key = Sha256::digest(token.as_bytes()).into();
+        if let Some(pod) = still(&self.known, &key, now) {
+            return (Ok(pod), false);
         }
+        if let Some(refused) = still(&self.refused, &key, now) {
+            return (Err(refused), false);
+        }
+        let claims = match could_be_a_sidecars(token) {
+            Ok(claims) => claims,
+            Err(refused) => return (Err(refused), false),
+        };
         let reviewed = async {
+            let _share = self.shares.of(peer).await;
             let _turn = self.turns.acquire().await;
             self.reviewer.review(token).await
         };
@@ -114,22 +143,58 @@ impl<R: Reviewer> Tokens<R> {
             Ok(Err(error)) => Err(Refused::Unavailable(error)),
             Err(_elapsed) => Err(Refused::Unavailable("no answer in time".to_owned())),
         };
-        if let Ok(pod) = &answer {
-            let expires = expires(token).unwrap_or(now + SHORTLY);
-            self.remember(key, pod.clone(), expires, now);
+        match &answer {
+            Ok(pod) => {
+                let expires = claims.exp.unwrap_or(now + SHORTLY);
+                remember(&self.known, REMEMBERED, key, (pod.clone(), expires), now);
+            }
+            Err(Refused::Unavailable(_)) => {}
+            Err(refused) => {
+                let until = now + REFUSED_FOR;
+                remember(&self.refused, REFUSALS, key, (refused.clone(), until), now);
+            }
         }
         (answer, true)
     }
+}
 
-    fn remember(&self, key: [u8; 32], pod: PodIdentity, expires: i64, now: i64) {
-        let mut known = self.known.lock();
-        if known.len() >= REMEMBERED {
-            known.retain(|_, (_, expires)| now < *expires);
-        }
-        if known.len() < REMEMBERED {
-            known.insert(key, (pod, expires));
-        }
+/// What is remembered of a token, if it still holds.
+fn still<T: Clone>(all: &Mutex<HashMap<Key, (T, i64)>>, key: &Key, now: i64) -> Option<T> {
+    let all = all.lock();
+    let (what, until) = all.get(key)?;
+    (now < *until).then(|| what.clone())
+}
+
+/// Remembers it, unless there is no room for one more.
+fn remember<T>(
+    all: &Mutex<HashMap<Key, (T, i64)>>,
+    room: usize,
+    key: Key,
+    what: (T, i64),
+    now: i64,
+) {
+    let mut all = all.lock();
+    if all.len() >= room {
+        all.retain(|_, (_, until)| now < *until);
     }
+    if all.len() < room {
+        all.insert(key, what);
+    }
+}
+
+/// The kubelet's tokens are JSON Web Tokens that name audience and pod: what does not is nobody's whom the API server
+/// would vouch for.
+fn could_be_a_sidecars(token: &str) -> Result<Claims, Refused> {
+    let Some(claims) = Claims::read(token) else {
+        return Err(Refused::Invalid("it is not a JSON Web Token".to_owned()));
+    };
+    if !claims.is_for_us() {
+        return Err(Refused::Invalid(ANOTHER_AUDIENCE.to_owned()));
+    }
+    if !claims.is_of_a_pod() {
+        return Err(Refused::NoPod);
+    }
+    Ok(claims)
 }
 
 fn judge(review: TokenReview) -> Result<PodIdentity, Refused> {
@@ -145,7 +210,7 @@ fn judge(review: TokenReview) -> Result<PodIdentity, Refused> {
         .iter()
         .any(|audience| audience == tagalong_wire::contract::AUDIENCE)
     {
-        return Err(Refused::Invalid("it is for another audience".to_owned()));
+        return Err(Refused::Invalid(ANOTHER_AUDIENCE.to_owned()));
     }
     let mut extra = status.user.unwrap_or_default().extra.unwrap_or_default();
     let mut first = |key| {
@@ -157,17 +222,6 @@ fn judge(review: TokenReview) -> Result<PodIdentity, Refused> {
         (Some(uid), Some(name)) if !uid.is_empty() => Ok(PodIdentity { uid, name }),
         _ => Err(Refused::NoPod),
     }
-}
-
-/// The claim `exp` of a token that the API server has vouched for; it is not looked at before.
-fn expires(token: &str) -> Option<i64> {
-    #[derive(serde::Deserialize)]
-    struct Claims {
-        exp: i64,
-    }
-    let payload = token.split('.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    Some(serde_json::from_slice::<Claims>(&payload).ok()?.exp)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use super::*;
 use crate::push::stream::Update;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -13,15 +15,25 @@ use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-/// Vouches for tokens of the form `pod-UID`.
+/// A token as a kubelet's; how it ends tells the reviewer what to say.
+fn shows(signature: &str) -> String {
+    let claims = json!({"aud": ["tagalong"], "kubernetes.io": {"pod": {"name": "p", "uid": "u"}}});
+    format!(
+        "Bearer h.{}.{signature}",
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    )
+}
+
+/// Vouches for tokens signed `pod-UID`.
 struct Vouches;
 
 impl Reviewer for Vouches {
     async fn review(&self, token: &str) -> Result<TokenReview, String> {
-        if token == "away" {
+        let signature = token.rsplit('.').next().unwrap_or_default();
+        if signature == "away" {
             return Err("no route to host".to_owned());
         }
-        let status = match token.strip_prefix("pod-") {
+        let status = match signature.strip_prefix("pod-") {
             None => json!({"authenticated": false}),
             Some(uid) => {
                 json!({"authenticated": true, "audiences": ["tagalong"], "user": {"extra": {
@@ -67,7 +79,7 @@ async fn ask(
 
 #[tokio::test]
 async fn a_pod_gets_its_own_table() {
-    let request = Request::get("/v1/labels").header(AUTHORIZATION, "Bearer pod-1");
+    let request = Request::get("/v1/labels").header(AUTHORIZATION, shows("pod-1"));
     let (status, metrics, mut answer, _trigger) = ask(request).await;
     assert_eq!(status, StatusCode::OK);
     let first = answer
@@ -84,14 +96,15 @@ async fn a_pod_gets_its_own_table() {
 async fn nobody_else_gets_any() {
     for (token, status, reason) in [
         (None, 401, "no_token"),
-        (Some("Basic cG9kLTE="), 401, "no_token"),
-        (Some("Bearer "), 401, "no_token"),
-        (Some("Bearer junk"), 401, "invalid_token"),
-        (Some("Bearer pod-2"), 403, "unknown_pod"),
-        (Some("Bearer away"), 503, "unavailable"),
+        (Some("Basic cG9kLTE=".to_owned()), 401, "no_token"),
+        (Some("Bearer ".to_owned()), 401, "no_token"),
+        (Some("Bearer junk".to_owned()), 401, "invalid_token"),
+        (Some(shows("junk")), 401, "invalid_token"),
+        (Some(shows("pod-2")), 403, "unknown_pod"),
+        (Some(shows("away")), 503, "unavailable"),
     ] {
         let mut request = Request::get("/v1/labels");
-        if let Some(token) = token {
+        if let Some(token) = &token {
             request = request.header(AUTHORIZATION, token);
         }
         let (answered, metrics, ..) = ask(request).await;
@@ -106,9 +119,9 @@ async fn nobody_else_gets_any() {
 
 #[tokio::test]
 async fn nothing_else_is_served() {
-    let token = "Bearer pod-1";
+    let token = shows("pod-1");
     for (request, status) in [(Request::get("/"), 404), (Request::post("/v1/labels"), 405)] {
-        let (answered, _, answer, _) = ask(request.header(AUTHORIZATION, token)).await;
+        let (answered, _, answer, _) = ask(request.header(AUTHORIZATION, &token)).await;
         assert_eq!(answered.as_u16(), status);
         let allow = answer.headers().get("allow");
         assert_eq!(allow.is_some_and(|methods| methods == "GET"), status == 405);
@@ -150,9 +163,9 @@ async fn refusals_are_logged_now_and_then() {
     let access = Access::Pods(Tokens::new(Vouches));
     let tables = One(broadcast::channel(4).0);
     let push = Push::new(tables, access, drain, metrics::Push::default());
-    for token in ["Bearer junk", "Bearer pod-2"] {
+    for token in [shows("junk"), shows("pod-2")] {
         for _ in 0..200 {
-            let request = Request::get("/v1/labels").header(AUTHORIZATION, token);
+            let request = Request::get("/v1/labels").header(AUTHORIZATION, &token);
             let request = request.body(()).expect("a request");
             let answer = Arc::clone(&push).answer(request).await;
             assert_ne!(answer.status(), StatusCode::OK);

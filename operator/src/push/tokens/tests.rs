@@ -1,4 +1,7 @@
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::FutureExt as _;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -27,9 +30,19 @@ fn good() -> Value {
     }}})
 }
 
+const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// As a kubelet's, told apart by their signatures.
+fn signed(expires: i64, signature: usize) -> String {
+    let claims = json!({"exp": expires, "aud": ["tagalong"], "kubernetes.io": {"pod": {"name": "p", "uid": "u"}}});
+    format!(
+        "h.{}.{signature}",
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    )
+}
+
 fn token(expires: i64) -> String {
-    let claims = URL_SAFE_NO_PAD.encode(json!({"exp": expires}).to_string());
-    format!("h.{claims}.s")
+    signed(expires, 0)
 }
 
 #[tokio::test]
@@ -37,16 +50,16 @@ async fn asked_once_until_it_expires() {
     let tokens = tokens(good());
     let token = token(1000);
     for (now, asked) in [(0, true), (500, false), (999, false), (1000, true)] {
-        let (pod, was_asked) = tokens.pod(&token, now).await;
+        let (pod, was_asked) = tokens.pod(&token, PEER, now).await;
         assert_eq!(pod.expect("a pod").uid, "u-1");
         assert_eq!(was_asked, asked, "at {now}");
     }
-    let (_, asked) = tokens.pod("another", 500).await;
+    let (_, asked) = tokens.pod(&signed(1000, 1), PEER, 500).await;
     assert!(asked, "another token is another question");
 }
 
 #[tokio::test]
-async fn refusals_are_not_remembered() {
+async fn a_refusal_is_remembered_for_a_while_but_not_that_nobody_answered() {
     for (status, refused) in [
         (
             json!({"authenticated": false, "error": "expired"}),
@@ -71,10 +84,16 @@ async fn refusals_are_not_remembered() {
         ),
     ] {
         let tokens = tokens(status);
-        for _ in 0..2 {
+        let unavailable = matches!(refused, Refused::Unavailable(_));
+        for (now, asked) in [
+            (0, true),
+            (REFUSED_FOR - 1, unavailable),
+            (REFUSED_FOR, true),
+        ] {
             assert_eq!(
-                tokens.pod(&token(1000), 0).await,
-                (Err(refused.clone()), true)
+                tokens.pod(&token(1000), PEER, now).await,
+                (Err(refused.clone()), asked),
+                "at {now}"
             );
         }
     }
@@ -97,8 +116,11 @@ impl Reviewer for Crowded {
 #[tokio::test(start_paused = true)]
 async fn a_crowd_does_not_fall_on_the_api_server() {
     let tokens = Tokens::new(Crowded::default());
-    let all: Vec<String> = (0..200).map(|i| format!("{i}")).collect();
-    let asked = all.iter().map(|token| tokens.pod(token, 0));
+    let all: Vec<String> = (0..200).map(|i| signed(1000, i)).collect();
+    let asked = all
+        .iter()
+        .zip(0..)
+        .map(|(token, i)| tokens.pod(token, IpAddr::from([10, 0, 0, i]), 0));
     for (pod, _) in futures::future::join_all(asked).await {
         assert!(pod.is_ok(), "{pod:?}");
     }
@@ -115,21 +137,77 @@ async fn no_more_are_remembered_than_there_is_room_for() {
     for i in 0..REMEMBERED as u64 {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&i.to_le_bytes());
-        tokens.remember(key, good.clone(), 1000, 0);
+        remember(&tokens.known, REMEMBERED, key, (good.clone(), 1000), 0);
     }
     for _ in 0..2 {
-        assert!(tokens.pod(&token(1000), 0).await.1, "it was asked about");
+        assert!(
+            tokens.pod(&token(1000), PEER, 0).await.1,
+            "it was asked about"
+        );
     }
     assert_eq!(tokens.known.lock().len(), REMEMBERED);
     // What has expired makes room.
-    assert!(tokens.pod(&token(2000), 1000).await.1);
-    assert!(!tokens.pod(&token(2000), 1000).await.1);
+    assert!(tokens.pod(&token(2000), PEER, 1000).await.1);
+    assert!(!tokens.pod(&token(2000), PEER, 1000).await.1);
 }
 
-#[test]
-fn only_a_number_is_a_time_of_expiry() {
-    assert_eq!(expires(&token(7)), Some(7));
-    for odd in ["", "a", "a.b.c", "..", "a.!!.c"] {
-        assert_eq!(expires(odd), None, "{odd:?}");
+/// Otherwise anybody could make the API server review whatever they make up.
+#[tokio::test]
+async fn what_cannot_be_a_sidecars_is_nobodys_question() {
+    let claims = |claims: Value| format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let pod = json!({"pod": {"name": "p", "uid": "u"}});
+    for (token, refused) in [
+        (
+            "junk".to_owned(),
+            Refused::Invalid("it is not a JSON Web Token".to_owned()),
+        ),
+        (
+            claims(json!({"aud": ["https://kubernetes.default.svc"], "kubernetes.io": pod})),
+            Refused::Invalid(ANOTHER_AUDIENCE.to_owned()),
+        ),
+        (
+            claims(json!({"aud": ["tagalong"], "kubernetes.io": {"serviceaccount": {}}})),
+            Refused::NoPod,
+        ),
+    ] {
+        let tokens = tokens(good());
+        assert_eq!(tokens.pod(&token, PEER, 0).await, (Err(refused), false));
+        assert_eq!(tokens.reviewer.1.load(Ordering::Relaxed), 0);
     }
+}
+
+/// Answers nothing at all.
+struct Silent;
+
+impl Reviewer for Silent {
+    async fn review(&self, _token: &str) -> Result<TokenReview, String> {
+        std::future::pending().await
+    }
+}
+
+/// One address cannot keep the others out.
+#[tokio::test(start_paused = true)]
+async fn a_peer_has_a_share_of_the_reviews() {
+    let tokens = Tokens::new(Silent);
+    let stranger = IpAddr::from([192, 0, 2, 66]);
+    let all: Vec<String> = (0..200).map(|i| signed(1000, i)).collect();
+    let mut crowd: Vec<_> = all
+        .iter()
+        .map(|token| Box::pin(tokens.pod(token, stranger, 0)))
+        .collect();
+    for asked in &mut crowd {
+        assert!(asked.as_mut().now_or_never().is_none());
+    }
+    assert_eq!(tokens.turns.available_permits(), AT_ONCE - FOR_ONE_PEER);
+}
+
+#[tokio::test]
+async fn refusals_have_room_of_their_own() {
+    let tokens = tokens(json!({}));
+    for i in 0..REFUSALS + 10 {
+        let (refused, asked) = tokens.pod(&signed(1000, i), PEER, 0).await;
+        assert!(refused.is_err() && asked);
+    }
+    assert_eq!(tokens.refused.lock().len(), REFUSALS);
+    assert_eq!(tokens.known.lock().len(), 0);
 }

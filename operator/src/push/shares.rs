@@ -1,0 +1,70 @@
+//! A share for each peer: however many requests come from one address, only few of them take the place of others'.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Permits of peers that have requests under way. A peer without any is not remembered.
+#[derive(Debug)]
+pub struct Shares {
+    each: usize,
+    peers: Arc<Mutex<HashMap<IpAddr, Arc<Semaphore>>>>,
+}
+
+/// One of a peer's permits.
+#[derive(Debug)]
+pub struct Share {
+    peer: IpAddr,
+    peers: Arc<Mutex<HashMap<IpAddr, Arc<Semaphore>>>>,
+    /// Taken out when dropped, before the peer is looked for.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Shares {
+    /// `each` permits for every peer.
+    #[must_use]
+    pub fn new(each: usize) -> Self {
+        Self {
+            each,
+            peers: Arc::default(),
+        }
+    }
+
+    /// Waits for one of the peer's permits; its own requests only are before it. An IPv4 address is the same
+    /// peer however it is written (`::ffff:192.0.2.1`).
+    pub async fn of(&self, peer: IpAddr) -> Share {
+        let peer = peer.to_canonical();
+        let semaphore = {
+            let mut peers = self.peers.lock();
+            let share = peers.entry(peer);
+            Arc::clone(share.or_insert_with(|| Arc::new(Semaphore::new(self.each))))
+        };
+        let mut share = Share {
+            peer,
+            peers: Arc::clone(&self.peers),
+            permit: None,
+        };
+        // It is never closed.
+        share.permit = semaphore.acquire_owned().await.ok();
+        share
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.permit = None;
+        let mut peers = self.peers.lock();
+        // Whoever waits or holds a permit has the semaphore, too.
+        if peers
+            .get(&self.peer)
+            .is_some_and(|semaphore| Arc::strong_count(semaphore) == 1)
+        {
+            peers.remove(&self.peer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
