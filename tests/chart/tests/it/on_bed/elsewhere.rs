@@ -189,3 +189,25 @@ fn objects_of_others_come_along() -> Result {
     find(&objects, "ConfigMap", "of-tagalong")?;
     Ok(())
 }
+
+/// Whoever may create a Secret under a free name may have the token of any ServiceAccount in the namespace.
+#[test]
+fn the_operator_has_rights_to_secrets_that_it_keeps_and_to_no_others() -> Result {
+    let secrets = |values: Value| -> Result<Vec<Value>> {
+        let objects = helm::objects(&values)?;
+        let role = find(&objects, "Role", "tagalong-operator")?;
+        let rules = role["rules"].as_array().ok_or("no rules")?;
+        let of_secrets = rules.iter().filter(|rule| rule["resources"][0] == "secrets");
+        Ok(of_secrets.map(|rule| rule["resourceNames"].clone()).collect())
+    };
+    let ours = json!(["tagalong-ca", "tagalong-operator-tls", "tagalong-webhook-tls"]);
+    assert_eq!(secrets(json!({}))?, [Value::Null, ours]);
+    let without = secrets(json!({"webhook": {"enabled": false}}))?;
+    assert_eq!(without, [Value::Null, json!(["tagalong-ca", "tagalong-operator-tls"])]);
+    for source in ["cert-manager", "secret"] {
+        let named = json!({"operator": "a", "webhook": "b"});
+        let none = secrets(json!({"certificates": {"source": source, "secret": named}}))?;
+        assert_eq!(none, [Value::Null; 0], "{source}");
+    }
+    Ok(())
+}
