@@ -197,13 +197,24 @@ fn the_operator_has_rights_to_secrets_that_it_keeps_and_to_no_others() -> Result
         let objects = helm::objects(&values)?;
         let role = find(&objects, "Role", "tagalong-operator")?;
         let rules = role["rules"].as_array().ok_or("no rules")?;
-        let of_secrets = rules.iter().filter(|rule| rule["resources"][0] == "secrets");
-        Ok(of_secrets.map(|rule| rule["resourceNames"].clone()).collect())
+        let of_secrets = rules
+            .iter()
+            .filter(|rule| rule["resources"][0] == "secrets");
+        Ok(of_secrets
+            .map(|rule| rule["resourceNames"].clone())
+            .collect())
     };
-    let ours = json!(["tagalong-ca", "tagalong-operator-tls", "tagalong-webhook-tls"]);
+    let ours = json!([
+        "tagalong-ca",
+        "tagalong-operator-tls",
+        "tagalong-webhook-tls"
+    ]);
     assert_eq!(secrets(json!({}))?, [Value::Null, ours]);
     let without = secrets(json!({"webhook": {"enabled": false}}))?;
-    assert_eq!(without, [Value::Null, json!(["tagalong-ca", "tagalong-operator-tls"])]);
+    assert_eq!(
+        without,
+        [Value::Null, json!(["tagalong-ca", "tagalong-operator-tls"])]
+    );
     for source in ["cert-manager", "secret"] {
         let named = json!({"operator": "a", "webhook": "b"});
         let none = secrets(json!({"certificates": {"source": source, "secret": named}}))?;
