@@ -63,7 +63,12 @@ pub enum Exit {
 
 /// Proxy for Kong's /metrics that adds the Kubernetes Service's labels to each sample as it streams by.
 #[derive(Debug, Parser)]
-#[command(name = "tagalong-sidecar", version = VERSION, group = ArgGroup::new("labels").required(true).args(["labels_url", "labels_file"]))]
+#[command(
+    name = "tagalong-sidecar",
+    version = VERSION,
+    group = ArgGroup::new("labels").required(true).args(["labels_url", "labels_file"]),
+    after_help = "Without a flag:\n  TAGALONG_POD_UID  UID of the pod, from the downward API; sent with each response"
+)]
 struct Flags {
     /// Address to serve /metrics and /healthz on
     #[arg(

@@ -80,6 +80,8 @@ fn a_bad_flag_is_one_line_that_names_it() {
 fn help_and_version_are_shown() {
     for (flags, told) in [
         ("--help", "--kong-metrics-url"),
+        ("--help", "TAGALONG_LOG_FORMAT"),
+        ("--help", "TAGALONG_POD_UID"),
         ("--version", env!("CARGO_PKG_VERSION")),
     ] {
         assert!(matches!(config(flags), Err(Exit::Shown(text)) if text.contains(told)));

@@ -36,6 +36,13 @@ fn bad_values_are_refused_by_name() -> Result {
             "repository",
         ),
         (json!({"sidecar": {"port": 80}}), "port"),
+        // The webhook would not start with these.
+        (
+            json!({"sidecar": {"securityContext": {"runAsuser": 1}}}),
+            "runAsuser",
+        ),
+        (json!({"sidecar": {"logLevel": "loud"}}), "logLevel"),
+        (json!({"sidecar": {"logFormat": "yaml"}}), "logFormat"),
         (json!({"image": {"pullSecrets": ["mine"]}}), "pullSecrets"),
         (json!({"certificates": {"source": "helm"}}), "source"),
         (json!({"serviceMonitor": {"interval": "15 s"}}), "interval"),
