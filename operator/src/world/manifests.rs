@@ -51,7 +51,7 @@ impl Loaded {
                 .iter()
                 .map(|(kind, count)| format!("{kind} ({count})"));
             let kinds = kinds.collect::<Vec<_>>().join(", ");
-            tracing::info!(
+            tracing::warn!(
                 kinds,
                 "passed over in the manifests: kinds that give no name"
             );
