@@ -64,7 +64,8 @@ async fn a_deadline_tells_of_events_and_pods() -> Result<()> {
     let namespace = cluster.namespace("diagnosis").await?;
     let pod = serde_json::from_value(serde_json::json!({
         "metadata": {"name": "lonely"},
-        "spec": {"containers": [{"name": "c", "image": "test.local/none:1"}]},
+        // The cluster is shared: other stories bring nodes.
+        "spec": {"containers": [{"name": "c", "image": "test.local/none:1"}], "nodeSelector": {"no": "such"}},
     }))
     .unwrap();
     let pods: Api<k8s_openapi::api::core::v1::Pod> = namespace.api();
