@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::gzip::Gzip;
-use super::patience::Patience;
+use super::patience::{Patience, StandStill};
 use super::pipe::{Broken, Writer, pipe};
 use super::render::Rendering;
 use super::{Answer, ScrapeError, Seat, Shared, Upstream};
@@ -109,6 +109,7 @@ struct Flight<U> {
     /// Whether the sidecar's own families may follow: not behind the `# EOF` of OpenMetrics.
     own: bool,
     sides: Vec<Side>,
+    stand_still: StandStill,
     wake: Arc<Notify>,
 }
 
@@ -166,6 +167,7 @@ impl<U: Upstream> Flight<U> {
             own: !openmetrics,
             shared,
             sides,
+            stand_still: StandStill::new(),
             wake,
         }
     }
@@ -293,7 +295,7 @@ impl<U: Upstream> Flight<U> {
         for reader in self.sides.iter_mut().flat_map(|side| &mut side.readers) {
             reader.full = reader.writer.is_full();
             if reader.full {
-                let left = reader.patience.left();
+                let left = reader.left(self.stand_still);
                 least = Some(least.map_or(left, |least: Duration| least.min(left)));
             }
         }
@@ -304,12 +306,15 @@ impl<U: Upstream> Flight<U> {
     /// who has none left.
     fn charge(&mut self, began: Instant) {
         let time = Instant::now().saturating_duration_since(began);
+        let stand_still = self.stand_still;
+        let mut cut = false;
         for reader in self.sides.iter_mut().flat_map(|side| &mut side.readers) {
             if !reader.full {
                 continue;
             }
             reader.patience.spend(time);
-            if reader.patience.left().is_zero() {
+            if reader.left(stand_still).is_zero() {
+                cut = true;
                 if let Some(unsaid) = self.shared.cut_off.due(()) {
                     tracing::warn!(
                         unsaid,
@@ -320,6 +325,17 @@ impl<U: Upstream> Flight<U> {
                 reader.connection.end_now();
             }
         }
+        if cut {
+            self.stand_still.used_up();
+        }
+    }
+}
+
+impl Passenger {
+    /// How long it may still hold others up.
+    fn left(&self, stand_still: StandStill) -> Duration {
+        let patience = self.patience.left();
+        patience.min(stand_still.left(self.writer.stands_still()))
     }
 }
 

@@ -1,4 +1,8 @@
 //! How long a reader may hold others up.
+//!
+//! Two clocks run for each. [`Patience`] is for those who read slowly: it runs while others are held up, and reading earns
+//! some back. [`StandStill`] is for those who have stopped, and runs whether anybody is held up or not: they all stand
+//! still at the same time, not one after another, and somebody who comes later does not wait for it to begin.
 
 use std::time::Duration;
 
@@ -34,6 +38,32 @@ impl Patience {
     }
 }
 
+/// How long a flight's readers may take nothing at all of what there is for them, once others are held up.
+///
+/// Readers that stop at different places of the body hold others up one after another, whatever each is granted. So with
+/// each time that it came to that, there is half as much for the next: all 64 connections together get some eight seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StandStill(Duration);
+
+impl StandStill {
+    /// Several round trips of a usual network, and what a CPU limit of a tenth of a core makes the sidecar itself pause for.
+    const LEAST: Duration = Duration::from_millis(100);
+
+    pub(super) fn new() -> Self {
+        Self(PATIENCE)
+    }
+
+    /// What is left to somebody who has taken nothing for so long.
+    pub(super) fn left(self, stands_still: Duration) -> Duration {
+        self.0.saturating_sub(stands_still)
+    }
+
+    /// Somebody has used it up.
+    pub(super) fn used_up(&mut self) {
+        self.0 = Self::LEAST.max(self.0 / 2);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +84,16 @@ mod tests {
         patience.earn(usize::MAX >> 20);
         patience.spend(PATIENCE);
         assert_eq!(patience.left(), Duration::ZERO);
+    }
+
+    #[test]
+    fn all_connections_standing_still_in_turn_take_less_than_a_scrapes_time() {
+        let mut stand_still = StandStill::new();
+        let mut all = Duration::ZERO;
+        for _ in 0..crate::memory::CONNECTIONS {
+            all += stand_still.left(Duration::ZERO);
+            stand_still.used_up();
+        }
+        assert!(all <= Duration::from_secs(8), "{all:?}");
     }
 }

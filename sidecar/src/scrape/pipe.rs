@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// How many bytes a reader may be behind, before it is full. One chunk more may come on top.
 pub const WINDOW: usize = 128 * 1024;
@@ -45,6 +47,8 @@ struct Shared {
 struct State {
     queue: VecDeque<Bytes>,
     queued: usize,
+    /// Since when there has been something to take, and none of it was taken.
+    untouched: Option<Instant>,
     end: Option<Result<(), Broken>>,
     gone: bool,
     waker: Option<Waker>,
@@ -69,6 +73,7 @@ impl Writer {
         }
         state.queued += bytes.len();
         state.queue.push_back(bytes);
+        state.untouched.get_or_insert_with(Instant::now);
         state.wake();
     }
 
@@ -89,6 +94,14 @@ impl Writer {
 
     pub(super) fn is_full(&self) -> bool {
         self.0.state.lock().is_full()
+    }
+
+    /// For how long the reader has taken nothing of what there is for it.
+    pub(super) fn stands_still(&self) -> Duration {
+        let since = self.0.state.lock().untouched;
+        since.map_or(Duration::ZERO, |since| {
+            Instant::now().saturating_duration_since(since)
+        })
     }
 
     /// Whether the reader has nothing left to take.
@@ -120,6 +133,7 @@ impl Reader {
         if let Some(bytes) = state.queue.pop_front() {
             let was_full = state.is_full();
             state.queued -= bytes.len();
+            state.untouched = (!state.queue.is_empty()).then(Instant::now);
             if was_full || state.queue.is_empty() {
                 self.0.flight.notify_one();
             }
@@ -171,6 +185,7 @@ impl State {
     fn drain(&mut self) {
         self.queue = VecDeque::new();
         self.queued = 0;
+        self.untouched = None;
     }
 
     fn wake(&mut self) {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body::Frame;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::*;
@@ -219,10 +220,73 @@ async fn who_is_alone_may_stand_still_until_somebody_waits() {
     assert_eq!(slow.end(), None);
     let began = Instant::now();
     let body = ask(&scraper).await.expect("a body");
-    assert!(began.elapsed() >= PATIENCE && began.elapsed() < PATIENCE * 2);
+    let waited = began.elapsed();
+    assert!(waited < PATIENCE / 10, "{waited:?}");
     assert!(read(body).await.is_ok());
     assert_eq!(slow.end(), Some(Err(Broken::TooSlow)));
     assert_eq!(metrics.kong_scrapes.load(Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_just_stopped_has_the_rest_of_its_time_and_who_goes_on_gets_everything() {
+    let (scraper, _) = scraper(|_| Ok(comments(64, 64 * 1024)));
+    let pauses = ask(&scraper).await.expect("a body");
+    tokio::time::sleep(PATIENCE / 4).await;
+    let (pauses, other) = tokio::join!(
+        async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            read(pauses).await
+        },
+        async { read(ask(&scraper).await.expect("a body")).await },
+    );
+    assert!(pauses.is_ok() && pauses == other, "{pauses:?} {other:?}");
+}
+
+/// Reads so many bytes, and then no more.
+async fn read_until(reader: &mut Reader, length: usize) {
+    let mut read = 0;
+    while read < length {
+        match next(reader).await {
+            Some(Ok(bytes)) => read += bytes.len(),
+            _ => return,
+        }
+    }
+}
+
+/// How long a reader takes that shares its scrape with those who stop after so many bytes.
+async fn beside_those_who_stop_at(lengths: impl Iterator<Item = usize>) -> Duration {
+    let (scraper, metrics) = scraper(|_| Ok(comments(1024, 8 * 1024)));
+    let scraper = Arc::new(scraper);
+    let mut stopping = JoinSet::new();
+    for length in lengths {
+        let scraper = Arc::clone(&scraper);
+        stopping.spawn(async move {
+            let mut stops = ask(&scraper).await.expect("a body");
+            read_until(&mut stops, length).await;
+            // Held, and not read.
+            std::future::pending::<()>().await;
+            drop(stops);
+        });
+    }
+    let body = ask(&scraper).await.expect("a body");
+    let began = Instant::now();
+    assert!(read(body).await.is_ok());
+    assert_eq!(metrics.kong_scrapes.load(Relaxed), 1, "they share one");
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_stop_at_about_the_same_place_stand_still_at_the_same_time() {
+    let places = (0..60).map(|at| at * 1536);
+    let took = beside_those_who_stop_at(places).await;
+    assert!(took < PATIENCE * 2, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_stop_one_after_another_leave_the_others_time_for_a_whole_scrape() {
+    let places = (0..60).map(|at| at * 128 * 1024);
+    let took = beside_those_who_stop_at(places).await;
+    assert!(took < PATIENCE * 8, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,19 +65,30 @@ async fn stalls(address: SocketAddr) -> TcpStream {
     tcp
 }
 
+/// How long a scrape takes, which is whole.
+async fn scrape(sidecar: &Sidecar) -> Duration {
+    let began = Instant::now();
+    assert!(sidecar.get("/metrics").await.complete);
+    began.elapsed()
+}
+
+async fn slowest_of_five(sidecar: &Sidecar) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..5 {
+        slowest = slowest.max(scrape(sidecar).await);
+    }
+    slowest
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
     let kong = CaptureKong::builder().capture("medium").start().await;
     let kong = kong.expect("a Kong");
     let sidecar = Sidecar::at(&kong, NO_LABELS);
     let (address, port) = (sidecar.address, sidecar.address.port());
-    let began = Instant::now();
-    for _ in 0..3 {
-        assert!(sidecar.get("/metrics").await.complete);
-    }
-    let usual = began.elapsed() / 3;
+    let mut usual = slowest_of_five(&sidecar).await;
 
-    let (mut held, mut most) = (Vec::new(), 0);
+    let (mut held, mut most, mut best) = (Vec::new(), 0, Duration::MAX);
     for round in 0..2 {
         let mut readers = JoinSet::new();
         for _ in 0..READERS {
@@ -87,17 +98,22 @@ async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
             held.push(reader.expect("no panic"));
             most = most.max(kernel_memory(port));
         }
-        let began = Instant::now();
-        let other = sidecar.get("/metrics").await;
-        let took = began.elapsed();
+        // Whoever has stood still for so long holds nobody up any more.
+        tokio::time::sleep(tagalong_sidecar::scrape::PATIENCE).await;
+        let took = scrape(&sidecar).await;
+        usual = usual.max(slowest_of_five(&sidecar).await);
         most = most.max(kernel_memory(port));
         println!(
             "round {round}: at most {} KiB in the kernel; another scrape {took:?}, usually {usual:?}",
             most >> 10
         );
-        // Within its ten seconds; of each scrape that it waits for, readers may hold it up for a second.
-        assert!(other.complete, "another scrape is whole");
+        best = best.min(took);
     }
+    // One of the two may have met another test's load; readers that hold it up do so in both, and for far longer.
+    assert!(
+        best <= 2 * usual,
+        "another scrape {best:?}, usually {usual:?}"
+    );
     assert!(most <= 16 * MEBIBYTE, "{} KiB", most >> 10);
     assert!(most > 0, "ss told of nothing");
     drop(held);
