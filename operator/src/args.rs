@@ -79,7 +79,7 @@ pub struct OperateArgs {
     pub manifests: Option<PathBuf>,
 
     /// Address to serve `/metrics` on.
-    #[arg(long, env = "TAGALONG_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "TAGALONG_METRICS_ADDRESS", default_value = "[::]:8080")]
     pub metrics_address: SocketAddr,
 
     /// Which of the sidecars' samples `/metrics` serves.
@@ -92,7 +92,7 @@ pub struct OperateArgs {
     pub aggregate: Aggregate,
 
     /// Address to push labels to sidecars on.
-    #[arg(long, env = "TAGALONG_PUSH_ADDRESS", default_value = "0.0.0.0:8443")]
+    #[arg(long, env = "TAGALONG_PUSH_ADDRESS", default_value = "[::]:8443")]
     pub push_address: SocketAddr,
 
     /// Maximum number of concurrent label streams.

@@ -1,7 +1,7 @@
 //! Flags and environment, checked before anything is opened.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -75,7 +75,7 @@ struct Flags {
         long,
         env = "TAGALONG_LISTEN",
         value_name = "ADDRESS:PORT",
-        default_value_t = SocketAddr::from(([0, 0, 0, 0], LISTEN_PORT))
+        default_value_t = SocketAddr::from((Ipv6Addr::UNSPECIFIED, LISTEN_PORT))
     )]
     listen: SocketAddr,
     /// URL of Kong's own /metrics; for an https URL on loopback the certificate is not checked

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use tagalong_runtime::serve::{Events, Http1, Limits, Server};
-use tagalong_runtime::{drain, logging};
+use tagalong_runtime::{drain, logging, net};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -61,8 +61,7 @@ pub fn run(config: Config) -> Result<(), Exit> {
 async fn start(config: Config) -> Result<(), Exit> {
     let stop =
         stop_signal().map_err(|error| Exit::Failed(format!("no signal handler: {error}")))?;
-    let listener = TcpListener::bind(config.listen)
-        .await
+    let listener = net::listen(config.listen)
         .map_err(|error| Exit::Failed(format!("--listen {}: {error}", config.listen)))?;
     serve_on(listener, config, stop).await
 }

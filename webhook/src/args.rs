@@ -25,7 +25,7 @@ const VERSION: &str = concat!(
 #[command(name = "tagalong-webhook", version = VERSION, subcommand_negates_reqs = true)]
 pub struct Args {
     /// Address to serve admission reviews on, over TLS
-    #[arg(long, env = "TAGALONG_LISTEN", default_value = "0.0.0.0:9443")]
+    #[arg(long, env = "TAGALONG_LISTEN", default_value = "[::]:9443")]
     pub listen: SocketAddr,
     /// Directory with `tls.crt` and `tls.key`; changes are picked up
     #[arg(long, env = "TAGALONG_TLS_DIR", required = true)]

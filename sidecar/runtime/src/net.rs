@@ -1,11 +1,14 @@
 //! What the kernel may hold of a connection: without a bound it is megabytes for each peer that does not read, which
 //! nobody's memory limit has counted (`docs/design.md` §6).
 
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
 
 /// What the kernel may keep of each connection, in bytes. It takes up to twice that of memory, with its own bookkeeping,
 /// and a segment more. A buffer also bounds a connection's rate to its size in each round trip.
@@ -50,6 +53,52 @@ impl Buffers {
     }
 }
 
+/// A listener. On `[::]` it takes IPv4, too, whatever the system's default is (`net.ipv6.bindv6only`); where the kernel has
+/// no IPv6, it is one on `0.0.0.0` instead.
+///
+/// # Errors
+///
+/// The port cannot be had.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen_at(address) {
+        Err(error) => match without_ipv6(address, &error) {
+            Some(address) => listen_at(address),
+            None => Err(error),
+        },
+        listener => listener,
+    }
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket_for(address)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn socket_for(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // A port that a process has just left can be had at once.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// The address to listen on instead, if all addresses were meant and this error says that there is no IPv6.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let missing = error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+        || error.kind() == io::ErrorKind::AddrNotAvailable;
+    (missing && address.ip() == Ipv6Addr::UNSPECIFIED)
+        .then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+}
+
 /// A connection to the first of a host's addresses that answers. What is sent is not held back to fill a segment.
 ///
 /// # Errors
@@ -83,3 +132,6 @@ pub async fn connect_to(address: SocketAddr, buffers: Buffers) -> io::Result<Tcp
     stream.set_nodelay(true)?;
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests;

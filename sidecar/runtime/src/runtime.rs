@@ -16,7 +16,7 @@ pub struct RuntimeArgs {
     pub log: LogArgs,
 
     /// Address to serve `/healthz` and `/readyz` on.
-    #[arg(long, env = "TAGALONG_ADMIN_ADDRESS", default_value = "0.0.0.0:8081")]
+    #[arg(long, env = "TAGALONG_ADMIN_ADDRESS", default_value = "[::]:8081")]
     pub admin_address: SocketAddr,
 
     /// Seconds that work in progress may take to finish after SIGTERM.

@@ -10,6 +10,7 @@
 
 use crate::drain::Drain;
 use crate::log_rate::LogRateLimiter;
+use crate::net;
 use connection::{Handshake, Terms};
 use places::Places;
 use rustls::ServerConfig;
@@ -90,7 +91,7 @@ impl<P: Protocol> Server<P> {
     /// When the port cannot be had.
     pub async fn bind_as(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
-        Self::on(TcpListener::bind(address).await.map_err(failed)?).map_err(failed)
+        Self::on(net::listen(address).map_err(failed)?).map_err(failed)
     }
 
     /// Serves on a listener.

@@ -24,7 +24,7 @@ fn the_flags_of_the_design() {
 
     let stream = config("--labels-url https://tagalong:8443/v1/labels --token-file t --ca-file c")
         .expect("good flags");
-    assert_eq!(stream.listen.to_string(), "0.0.0.0:9542");
+    assert_eq!(stream.listen.to_string(), "[::]:9542");
     assert_eq!(stream.kong.to_string(), "http://127.0.0.1:8100/metrics");
     assert!(
         matches!(stream.labels, Labels::Stream { url, .. } if url.to_string() == "https://tagalong:8443/v1/labels")

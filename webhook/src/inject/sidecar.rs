@@ -27,7 +27,9 @@ pub(super) fn container(
     kong: &Status,
 ) -> Value {
     let port = overrides.listen_port;
-    let address = if kong.ipv6 { "[::]" } else { "0.0.0.0" };
+    // An image of somebody's choice may be one that cannot do without IPv6 in the kernel.
+    let ours = overrides.image == settings.image;
+    let address = if ours || kong.ipv6 { "[::]" } else { "0.0.0.0" };
     let pull_policy = settings.pull_policy.map_or_else(
         || image::default_pull_policy(&overrides.image),
         PullPolicy::as_str,
