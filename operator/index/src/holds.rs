@@ -10,7 +10,7 @@ use tagalong_crds::{GATEWAY_API, RouteStatus};
 
 use crate::{
     key::{Key, Name},
-    object::Source,
+    object::{ObjectKind, Source},
     translate::{Claim, Target},
 };
 
@@ -26,8 +26,9 @@ pub(crate) struct Holds {
     pub(crate) now: u64,
     held: HashMap<Source, Hold>,
     ends: BTreeSet<(u64, Source)>,
-    /// Gateways on whose routes Kong's controller was seen to write `Programmed=True`.
-    reporting: HashSet<Key>,
+    /// Gateways on whose routes of a kind Kong's controller was seen to write `Programmed=True`.
+    reporting: HashSet<(ObjectKind, Key)>,
+    gateways: HashSet<Key>,
 }
 
 /// What is kept of one object.
@@ -129,12 +130,43 @@ impl Shown {
 
 impl Holds {
     /// Notes whose controllers show what Kong has.
-    pub(crate) fn report(&mut self, shown: &Shown) {
+    pub(crate) fn report(&mut self, kind: ObjectKind, shown: &Shown) {
         for (gateway, programmed) in &shown.0 {
-            if programmed.yes.is_some() && !self.reporting.contains(gateway) {
-                self.reporting.insert(gateway.clone());
+            if programmed.yes.is_some() {
+                self.reporting.insert((kind, gateway.clone()));
             }
         }
+    }
+
+    /// A Gateway is there, or is gone. What the status of a route says of one that is gone stays as it is for ever, and is not
+    /// waited for.
+    pub(crate) fn gateway(&mut self, gateway: &Key, exists: bool) {
+        let known = if exists {
+            self.gateways.insert(gateway.clone())
+        } else {
+            !self.gateways.remove(gateway)
+        };
+        if known != exists {
+            return;
+        }
+        let waiting = self.held.iter();
+        let waiting = waiting.filter(|(_, hold)| hold.unshown.contains_key(gateway));
+        let waiting: Vec<Source> = waiting.map(|(source, _)| source.clone()).collect();
+        for source in waiting {
+            let Some(mut hold) = self.drop(&source) else {
+                continue;
+            };
+            let until = self.until_shown(&source, gateway);
+            hold.unshown.insert(gateway.clone(), until);
+            self.put(&source, hold);
+        }
+    }
+
+    /// Until when a Gateway is waited for to show a generation of a route: for ever, where its controller is one that shows.
+    fn until_shown(&self, source: &Source, gateway: &Key) -> Option<u64> {
+        let shows = self.gateways.contains(gateway)
+            && self.reporting.contains(&(source.kind, gateway.clone()));
+        (!shows).then_some(self.now + WITHOUT_STATUS)
     }
 
     /// An object means something else since a generation. `old` and `parents` are what it claimed before, and at whom.
@@ -159,12 +191,14 @@ impl Holds {
         };
         for gateway in gateways {
             let stays = new_parents.is_some_and(|parents| parents.contains(gateway));
-            let end = match (stays, self.reporting.contains(gateway)) {
-                _ if shown.has(gateway, hold.since.generation) => continue,
-                (true, true) => None,
-                (true, false) => Some(self.now + WITHOUT_STATUS),
+            if shown.has(gateway, hold.since.generation) {
+                continue;
+            }
+            let end = if stays {
+                self.until_shown(source, gateway)
+            } else {
                 // Nobody shows what becomes of a parent that it no longer has.
-                (false, _) => Some(self.now + WITHOUT_GENERATION),
+                Some(self.now + WITHOUT_GENERATION)
             };
             hold.unshown.insert(gateway.clone(), end);
         }
@@ -187,12 +221,26 @@ impl Holds {
         let mut hold = self.join(source, &anything, parents);
         hold.shown = Vec::new();
         hold.since = since;
-        let behind = shown.behind(hold.since.generation).cloned();
-        hold.unshown = behind.map(|gateway| (gateway, None)).collect();
+        // Of a parent that it no longer has, the status says the same for ever.
+        let behind = shown
+            .behind(hold.since.generation)
+            .filter(|gateway| parents.is_some_and(|parents| parents.contains(gateway)));
+        let until =
+            |gateway: &Key| (!self.gateways.contains(gateway)).then_some(self.now + WITHOUT_STATUS);
+        let behind = behind.map(|gateway| (gateway.clone(), until(gateway)));
+        hold.unshown = behind.collect();
         self.put(source, hold);
     }
 
-    /// An object means something else, or is gone, without a generation that would say so.
+    /// An object is gone: nobody shows when Kong has dropped it.
+    pub(crate) fn removed(&mut self, source: &Source, old: &[Claim], parents: Option<&[Key]>) {
+        let mut hold = self.join(source, old, parents);
+        hold.unshown.clear();
+        hold.until = hold.until.max(self.now + WITHOUT_GENERATION);
+        self.put(source, hold);
+    }
+
+    /// An object means something else without a generation that would say so.
     pub(crate) fn changed(&mut self, source: &Source, old: &[Claim], parents: Option<&[Key]>) {
         let mut hold = self.join(source, old, parents);
         hold.until = hold.until.max(self.now + WITHOUT_GENERATION);
@@ -210,7 +258,7 @@ impl Holds {
         let generation = hold.since.generation;
         let mut hold = hold.clone();
         hold.unshown.retain(|gateway, end| {
-            if shown.refuses(gateway, generation) {
+            if self.gateways.contains(gateway) && shown.refuses(gateway, generation) {
                 *end = None;
             }
             !shown.has(gateway, generation)

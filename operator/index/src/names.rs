@@ -271,6 +271,12 @@ impl NameIndex {
         seen
     }
 
+    /// Whether a claim that [`seen`](Self::seen) gave is of an older reading.
+    pub(crate) fn is_older(&self, source: &Source, claim: &Claim) -> bool {
+        let older = self.held.get(source);
+        older.is_some_and(|older| older.claims.iter().any(|one| std::ptr::eq(one, claim)))
+    }
+
     /// Every object with what it claims.
     pub(crate) fn sources(&self) -> impl Iterator<Item = (&Source, &Claims)> {
         self.sources.iter()

@@ -73,7 +73,7 @@ impl Index {
     }
 
     /// What a DataPlane's table leaves out; none if there is no such DataPlane. Each ambiguous name, and each rule once, by its
-    /// first name, in this order. Costs as much as the table is long, so ask when [`Changes::states`](crate::Changes::states)
+    /// first name, in this order; not names that only an older reading makes ambiguous, since that ends by itself. Costs as much as the table is long, so ask when [`Changes::states`](crate::Changes::states)
     /// names the DataPlane.
     #[must_use]
     pub fn left_out(&self, dataplane: &Key) -> Option<Vec<LeftOut>> {
@@ -100,6 +100,14 @@ impl Index {
                 claims: readings(claims),
             };
             if state == NameState::Ambiguous {
+                let newest = claims.iter();
+                let newest = newest.filter(|(source, claim)| !self.names.is_older(source, claim));
+                let mut targets = newest.map(|(_, claim)| &claim.target);
+                let first = targets.next();
+                // Only Kong is waited for: nobody has anything to do.
+                if targets.all(|target| Some(target) == first) {
+                    continue;
+                }
                 ambiguous.push(left_out(&claims));
                 continue;
             }

@@ -37,6 +37,7 @@ impl Story {
             let owner = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": gateway, "uid": "u"}]);
             let body = json!({"metadata": {"ownerReferences": owner}});
             story.apply(&Thing::new(ObjectKind::DataPlane, "n", gateway, body));
+            story.apply(&Thing::new(ObjectKind::Gateway, "n", gateway, json!({})));
         }
         for service in ["a", "b"] {
             story.apply(&Thing::new(ObjectKind::Service, "n", service, json!({})));
@@ -55,6 +56,10 @@ impl Story {
 
     fn apply(&mut self, thing: &Thing) {
         self.index.apply(thing.object());
+    }
+
+    fn delete(&mut self, kind: ObjectKind, name: &str) {
+        self.index.delete(kind, &Key::new("n", name));
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -259,4 +264,97 @@ fn many_edits_hold_no_more_than_one() {
     let all = [("g1", "True", 99), ("g2", "True", 99)];
     story.apply(&route(99, &["b"], &all));
     story.says(Some("n/b"));
+}
+
+#[test]
+fn a_route_that_goes_before_kong_has_it_is_not_waited_for() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    story.delete(ObjectKind::HttpRoute, "r");
+    let mut again = route(1, &["b"], &[]);
+    again.json["metadata"]["uid"] = json!("another");
+    story.apply(&again);
+    story.says(None);
+    story.wait(30);
+    story.says(Some("n/b"));
+    assert_eq!(story.index.next_tick(), None);
+}
+
+#[test]
+fn a_gateway_that_is_gone_is_waited_for_a_minute() {
+    // Of a Kong without a Gateway of its own, all parents count.
+    let mut story = Story::reported();
+    let labels = json!({"tagalong.dev/inject": "enabled"});
+    let selector = json!({"matchLabels": {"app": "kong"}});
+    let body = json!({"metadata": {"labels": labels}, "spec": {"selector": selector}});
+    story.apply(&Thing::new(ObjectKind::Deployment, "n", "kong", body));
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    let of_one = [("g1", "True", 2), ("g2", "True", 1)];
+    story.apply(&route(2, &["b"], &of_one));
+    story.wait(3_600);
+    assert_eq!(story.label_at("kong", NAME), None);
+    story.delete(ObjectKind::Gateway, "g2");
+    story.wait(59);
+    assert_eq!(story.label_at("kong", NAME), None);
+    story.wait(1);
+    assert_eq!(story.label_at("kong", NAME).as_deref(), Some("n/b"));
+    // What nobody will write again is no news.
+    story.apply(&route(2, &["b"], &of_one));
+    assert_eq!(story.label_at("kong", NAME).as_deref(), Some("n/b"));
+    story.apply(&route(3, &["a"], &of_one));
+    story.apply(&route(3, &["a"], &[("g1", "True", 3), ("g2", "True", 1)]));
+    story.wait(60);
+    assert_eq!(story.label_at("kong", NAME).as_deref(), Some("n/a"));
+    assert_eq!(story.index.next_tick(), None);
+}
+
+#[test]
+fn after_a_restart_only_parents_that_are_there_are_waited_for() {
+    // Gateways may be seen after their routes.
+    let mut story = Story::new();
+    story.delete(ObjectKind::Gateway, "g1");
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    story.apply(&Thing::new(ObjectKind::Gateway, "n", "g1", json!({})));
+    story.apply(&route(3, &["b"], &[("g1", "True", 1), ("g2", "True", 3)]));
+    story.wait(3_600);
+    story.says(None);
+    story.delete(ObjectKind::Gateway, "g1");
+    story.wait(60);
+    story.says(Some("n/b"));
+    let mut story = Story::new();
+    let mut moved = route(2, &["b"], &[("g1", "True", 2), ("gone", "True", 1)]);
+    moved.json["spec"]["parentRefs"] = json!([{"name": "g1"}]);
+    story.apply(&moved);
+    story.says(Some("n/b"));
+}
+
+#[test]
+fn a_kind_of_which_nothing_was_ever_shown_waits_for_a_minute() {
+    let mut story = Story::reported();
+    let of = |services: &[&str], generation| {
+        let mut thing = route(generation, services, &[]);
+        thing.kind = ObjectKind::TcpRoute;
+        thing
+    };
+    story.apply(&of(&["a"], 1));
+    story.apply(&of(&["b"], 2));
+    let at = |story: &Story| story.label_at("g1", "tcproute.n.r.0");
+    assert_eq!(at(&story), None);
+    story.wait(60);
+    assert_eq!(at(&story).as_deref(), Some("n/b"));
+}
+
+#[test]
+fn what_waits_for_kong_is_no_fault_of_anybody() {
+    let mut story = Story::reported();
+    let ambiguous = |story: &Story| {
+        let left_out = story.index.left_out(&Key::new("n", "g1")).unwrap();
+        let names = left_out.into_iter().map(|left_out| left_out.name);
+        names.filter(|name| name == NAME).count()
+    };
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    story.says(None);
+    assert_eq!(ambiguous(&story), 0);
 }

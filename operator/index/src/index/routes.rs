@@ -68,7 +68,7 @@ impl Index {
             uid: metadata.uid.as_deref().map(Name::from),
             generation: metadata.generation.unwrap_or_default(),
         };
-        self.holds.report(&shown);
+        self.holds.report(source.kind, &shown);
         match self.names.newest(source) {
             Some(old) if *old.claims != *new.0 => {
                 let old = (&*old.claims, old.audience.parents.as_deref());
@@ -104,7 +104,7 @@ impl Index {
         let old = self.names.newest(source);
         if let Some(old) = old.filter(|_| self.settings.wait_for_kong) {
             let parents = old.audience.parents.as_deref();
-            self.holds.changed(source, &old.claims, parents);
+            self.holds.removed(source, &old.claims, parents);
         }
         self.dependents.replace(source, None);
         self.replace_source(source, None, Vec::new(), work);
@@ -140,6 +140,7 @@ impl Index {
     }
 
     pub(super) fn gateway(&mut self, key: &Key, new: Option<Listeners>, work: &mut Work) {
+        self.holds.gateway(key, new.is_some());
         if self.referents.put_gateway(key, new) {
             self.reconsider(&Referent::Gateway(key.clone()), work);
         }
