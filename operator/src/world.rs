@@ -3,6 +3,7 @@
 
 pub mod manifests;
 pub mod observed;
+pub mod readings;
 pub mod watched;
 
 use crate::metrics;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use tagalong_crds as crds;
 use tagalong_index::{Changes, Index, Key, Object, ObjectKind, Settings};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +29,9 @@ struct Inner {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     names_changed: watch::Sender<u64>,
+    /// The index's time is since then.
+    begun: Instant,
+    next_tick: watch::Sender<Option<Instant>>,
     metrics: metrics::Push,
 }
 
@@ -55,6 +60,8 @@ impl World {
             state,
             changed: watch::channel(0).0,
             names_changed: watch::channel(0).0,
+            begun: Instant::now(),
+            next_tick: watch::channel(None).0,
             metrics,
         }))
     }
@@ -115,10 +122,28 @@ impl World {
         self.0.names_changed.subscribe()
     }
 
+    /// When the index wants to be told the time next.
+    fn next_tick(&self) -> watch::Receiver<Option<Instant>> {
+        self.0.next_tick.subscribe()
+    }
+
+    fn tick(&self) {
+        self.update(|_| (false, Changes::default()));
+    }
+
     fn update(&self, update: impl FnOnce(&mut State) -> (bool, Changes)) {
+        let begun = self.0.begun;
         let (seen, changes, published) = self.change(|state| {
-            let (seen, changes) = update(state);
+            let mut changes = state.index.tick(begun.elapsed());
+            let (seen, later) = update(state);
+            changes.absorb(later);
             let published = state.feeds.publish(&changes, &state.index);
+            let next = state.index.next_tick().map(|next| begun + next);
+            self.0.next_tick.send_if_modified(|known| {
+                let another = *known != next;
+                *known = next;
+                another
+            });
             (seen, changes, published)
         });
         if published > 0 {

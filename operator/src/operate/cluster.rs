@@ -18,7 +18,7 @@ use crate::reconcile::write::Writer;
 use crate::reconcile::{self, Inputs};
 use crate::watch::Context;
 use crate::world::World;
-use crate::world::watched;
+use crate::world::{readings, watched};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -58,7 +58,13 @@ pub async fn start(
     readiness: &Readiness,
     drain: &Drain,
 ) -> Result<Operator, Failure> {
-    let world = World::new(Settings::default(), metrics.push.clone());
+    let settings = Settings {
+        wait_for_kong: true,
+        ..Settings::default()
+    };
+    let world = World::new(settings, metrics.push.clone());
+    let ended = readings::end(world.clone(), drain.clone());
+    drain.spawn("the end of older readings", ended);
     // Reconcilers wait for the watches only: certificates are theirs to make.
     let synced = Readiness::default();
     let context = Context {

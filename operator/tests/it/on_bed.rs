@@ -16,6 +16,7 @@ mod policies;
 mod prometheus;
 mod push;
 mod readiness;
+mod readings;
 mod refusals;
 mod relabelling;
 mod replicas;

@@ -7,6 +7,7 @@
 )]
 
 mod objects;
+mod readings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -131,8 +132,8 @@ impl Ground {
         Ok(pushed)
     }
 
-    /// What tagalong makes of the same objects: names of Kong's services and of its upstreams, with what each stands for.
-    fn table(&self) -> [BTreeMap<String, String>; 2] {
+    /// What tagalong makes of the same objects.
+    fn index(&self, settings: Settings) -> Index {
         let namespace = self.namespace.name();
         let mut objects = self.objects.clone();
         objects.push(json!({
@@ -143,10 +144,17 @@ impl Ground {
         }
         let manifests = Manifests::read(objects);
         assert_eq!(manifests.problems, Vec::<String>::new());
-        let mut index = Index::new(Settings::default());
+        let mut index = Index::new(settings);
         for object in manifests.objects {
             index.apply(object);
         }
+        index
+    }
+
+    /// Names of Kong's services and of its upstreams, with what each stands for.
+    fn table(&self) -> [BTreeMap<String, String>; 2] {
+        let namespace = self.namespace.name();
+        let index = self.index(Settings::default());
         let table = index
             .snapshot(&Key::new(namespace, "kong"))
             .expect("a table");
