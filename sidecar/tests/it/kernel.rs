@@ -109,9 +109,11 @@ async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
         );
         best = best.min(took);
     }
-    // One of the two may have met another test's load; readers that hold it up do so in both, and for far longer.
+    // On an idle machine it is no slower than usual; what other tests do at the same time is allowed for by a quarter of
+    // the time for which a reader that stops may hold others up. Sixty that do so one after another take seconds.
+    let noise = tagalong_sidecar::scrape::PATIENCE / 4;
     assert!(
-        best <= 2 * usual,
+        best <= 2 * usual + noise,
         "another scrape {best:?}, usually {usual:?}"
     );
     assert!(most <= 16 * MEBIBYTE, "{} KiB", most >> 10);
