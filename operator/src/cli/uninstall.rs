@@ -124,19 +124,19 @@ async fn is_wanted(
         return Ok(true);
     };
     let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
-    let deployment = match deployments.get(name).await {
-        Ok(deployment) => deployment,
-        Err(error) if is_gone(&error) => return Ok(true),
+    let installed = match deployments.get(name).await {
+        Ok(deployment) => installer.installed(&deployment),
+        // Whatever knows no hooks may apply the hook before the Deployment.
+        Err(error) if is_gone(&error) => false,
         Err(error) => return Err(refused("Deployment", name, error)),
     };
-    let wanted = installer.installed(&deployment);
-    if !wanted {
+    if !installed {
         tracing::info!(
             deployment = name,
             "not installed by {installer}, so this is no uninstallation: everything stays as it is"
         );
     }
-    Ok(wanted)
+    Ok(installed)
 }
 
 /// Tells the operators to end.
