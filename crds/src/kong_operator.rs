@@ -138,13 +138,13 @@ pub struct GatewayConfigurationSpec {
     pub extensions: Vec<ExtensionRef>,
     /// Options of ControlPlanes (`v1beta1`: with extensions).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub control_plane_options: Option<Options>,
+    pub control_plane_options: Option<ControlPlaneOptions>,
 }
 
 /// What is read of a ControlPlane's options.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Options {
+pub struct ControlPlaneOptions {
     /// Extensions.
     #[serde(
         default,

@@ -39,9 +39,9 @@ pub use self::{
         KongUpstreamPolicy, L4Backend, L4Rule, L4Spec, TcpIngress, UdpIngress, UpstreamPolicySpec,
     },
     kong_operator::{
-        ControlPlane, ControlPlaneSpec, ControlPlaneStatus, DataPlane, DataPlaneRef,
-        DataPlaneStatus, ExtensionRef, GatewayConfiguration, GatewayConfigurationSpec, NameRef,
-        Options, WatchNamespaces,
+        ControlPlane, ControlPlaneOptions, ControlPlaneSpec, ControlPlaneStatus, DataPlane,
+        DataPlaneRef, DataPlaneStatus, ExtensionRef, GatewayConfiguration,
+        GatewayConfigurationSpec, NameRef, WatchNamespaces,
     },
     metrics_extension::{
         CONDITION_READY, ControlPlaneRef, DataPlaneMetricsExtension, MatchName, MetricsConfig,

@@ -2,7 +2,7 @@
 
 use crate::collect::Aggregate;
 use crate::installer::Installer;
-use crate::network_peers::{self, Labels, Peers};
+use crate::network_peers::{self, Peers, PodLabels};
 use crate::watch::LOGGED_TWICE;
 use clap::{Args, Parser, Subcommand};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
@@ -116,7 +116,7 @@ pub struct OperateArgs {
         value_parser = network_peers::labels,
         default_value = "app.kubernetes.io/name=tagalong,app.kubernetes.io/component=operator"
     )]
-    pub own_pod_labels: Labels,
+    pub own_pod_labels: PodLabels,
 
     /// Other peers allowed to reach the sidecar's port, such as Prometheus: a JSON list, as under `from` in a NetworkPolicy.
     #[arg(

@@ -15,7 +15,7 @@ use crate::metrics::{self, Reason};
 use crate::world::World;
 use announce::Announcer;
 pub use fetch::Aggregate;
-use fetch::{Answer, Failed, LINE, Limits, Target};
+use fetch::{FetchError, LINE, PodAnswer, PodLimits, PodTarget};
 pub use flights::{Collection, Permit};
 use flights::{Flights, Times};
 use futures::stream::StreamExt as _;
@@ -24,7 +24,7 @@ use pod_health::PodHealth;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tagalong_exposition::merge::{Disagreement, Format, MergeStats, Merger, Source, Types};
+use tagalong_exposition::merge::{Disagreement, Format, MergeSource, MergeStats, Merger, Types};
 use tagalong_exposition::negotiate::USUAL;
 use tagalong_index::Pod;
 use tokio::sync::Semaphore;
@@ -61,7 +61,7 @@ pub struct Collector(Arc<Inner>);
 struct Inner {
     world: World,
     samples: Aggregate,
-    limits: Limits,
+    limits: PodLimits,
     metrics: metrics::Collect,
     flights: Flights,
     reading: Semaphore,
@@ -79,7 +79,7 @@ impl Collector {
     pub fn new(
         world: World,
         samples: Aggregate,
-        limits: Limits,
+        limits: PodLimits,
         metrics: metrics::Collect,
         announcer: Option<Announcer>,
     ) -> Self {
@@ -148,16 +148,16 @@ impl Inner {
                     let (samples, limits) = (inner.samples, &inner.limits);
                     fetch::fetch(&asked, samples, limits, &inner.reading, times.deadline).await
                 }));
-                let source = fetched.await.unwrap_or(Err(Failed::Fault));
+                let source = fetched.await.unwrap_or(Err(FetchError::Fault));
                 let took = Instant::now().duration_since(begun);
-                Answer {
+                PodAnswer {
                     target,
                     took,
                     source,
                 }
             }
         });
-        let mut answers: Vec<Answer> = futures::stream::iter(fetches)
+        let mut answers: Vec<PodAnswer> = futures::stream::iter(fetches)
             .buffer_unordered(ASKED_AT_ONCE)
             .collect()
             .await;
@@ -170,11 +170,11 @@ impl Inner {
     }
 
     /// The samples of all pods, what is to be said of the pods, and the operator's `own`.
-    fn merged(&self, mut own: String, answers: Vec<Answer>) -> Merger {
+    fn merged(&self, mut own: String, answers: Vec<PodAnswer>) -> Merger {
         own += &report::report(&answers);
         let mut merger = Merger::after(self.types.lock().clone());
         let mut added = Vec::new();
-        for Answer { target, source, .. } in answers {
+        for PodAnswer { target, source, .. } in answers {
             if let Some(number) = source.ok().and_then(|source| merger.add(source)) {
                 added.push((target, number));
             }
@@ -197,7 +197,10 @@ impl Inner {
     }
 
     /// Tells who disagrees with others about families, and loses its samples of them.
-    fn note_disagreements<'d>(&self, pods: impl Iterator<Item = (&'d Target, &'d [Disagreement])>) {
+    fn note_disagreements<'d>(
+        &self,
+        pods: impl Iterator<Item = (&'d PodTarget, &'d [Disagreement])>,
+    ) {
         let (mut disagreeing, now) = (self.disagreeing.lock(), Instant::now());
         let mut there = HashSet::new();
         for (target, families) in pods {
@@ -228,7 +231,7 @@ impl Inner {
 
     /// Counts and reports the health of pods. What a pod may have needed more time for is not reported unless it had a `fair` time:
     /// it says more about the scraper.
-    fn note(&self, answers: &[Answer], fair: bool) {
+    fn note(&self, answers: &[PodAnswer], fair: bool) {
         let (mut health, now) = (self.health.lock(), Instant::now());
         for answer in answers {
             let (uid, pod) = (&answer.target.uid, &answer.target.pod);
@@ -280,8 +283,8 @@ pub fn alone(own: &str) -> Merger {
     merger
 }
 
-fn source_of(own: &str) -> Source {
-    let mut source = Source::new(&[], LINE);
+fn source_of(own: &str) -> MergeSource {
+    let mut source = MergeSource::new(&[], LINE);
     source.push(own.as_bytes());
     source.finish();
     source
@@ -306,9 +309,9 @@ fn described(families: &[Disagreement]) -> String {
     described.join("; ")
 }
 
-fn target(pod: &Pod) -> Option<Target> {
+fn target(pod: &Pod) -> Option<PodTarget> {
     let address = std::net::SocketAddr::new(*pod.addresses.first()?, pod.port?);
-    Some(Target {
+    Some(PodTarget {
         uid: pod.uid.to_string(),
         pod: pod.key.clone(),
         dataplane: pod.dataplane.clone()?,

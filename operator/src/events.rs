@@ -14,7 +14,7 @@ const REMEMBERED: usize = 10_000;
 type Named = [Option<String>; 3];
 
 /// Records Events.
-pub struct Events {
+pub struct EventRecorder {
     client: kube::Client,
     reporter: Reporter,
     recorder: Recorder,
@@ -22,7 +22,7 @@ pub struct Events {
     said: HashMap<(Named, String, Option<Named>), Option<String>>,
 }
 
-impl Events {
+impl EventRecorder {
     /// Speaks as `instance`.
     #[must_use]
     pub fn new(client: kube::Client, instance: &str) -> Self {

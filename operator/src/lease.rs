@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 /// How a lease is claimed.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct LeaseSettings {
     /// Who we are; unique for each process.
     pub identity: String,
     /// How long a claim lasts without renewal.
@@ -31,7 +31,7 @@ pub struct Settings {
     pub every: Duration,
 }
 
-impl Settings {
+impl LeaseSettings {
     /// The usual times: 15 s and 3 s.
     #[must_use]
     pub fn new(identity: impl Into<String>) -> Self {
@@ -59,13 +59,13 @@ pub enum Lost {
 /// A lease to be claimed and kept.
 pub struct Lease<S> {
     store: S,
-    settings: Settings,
+    settings: LeaseSettings,
     claim: writes::Claim,
 }
 
 impl<S: Store> Lease<S> {
     /// A lease, and the guard that writers ask.
-    pub fn new(store: S, settings: Settings) -> (Self, Writes) {
+    pub fn new(store: S, settings: LeaseSettings) -> (Self, Writes) {
         let (claim, writes) = writes::channel();
         let lease = Self {
             store,
@@ -234,7 +234,7 @@ pub fn claim(
     // A container that is restarted has the same name and must not take its predecessor's claim for its own.
     let since = Timestamp::now().as_nanosecond();
     let identity = format!("{}_{since:x}", pod);
-    let (lease, writes) = Lease::new(store, Settings::new(identity));
+    let (lease, writes) = Lease::new(store, LeaseSettings::new(identity));
     (tokio::spawn(lease.run(drain.clone())), writes)
 }
 

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tagalong_index::{Key, NameState as State};
+use tagalong_index::{Key, NameState};
 
 /// One label, whose values are words of the program.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -20,14 +20,14 @@ pub struct Reason {
 
 /// One label: the kind of an object.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Kind {
+pub struct KindLabel {
     /// The kind, as in manifests.
     pub kind: &'static str,
 }
 
 /// The label push.
 #[derive(Clone, Debug, Default)]
-pub struct Push {
+pub struct PushMetrics {
     /// Streams open now.
     pub streams: Gauge,
     /// Streams ended, by reason.
@@ -44,11 +44,11 @@ pub struct Push {
 #[derive(Clone, Debug, Default)]
 pub struct Watches {
     /// Kinds watched, by kind: 1 when in sync.
-    pub synced: Family<Kind, Gauge>,
+    pub synced: Family<KindLabel, Gauge>,
     /// Lists and watches that failed, by kind.
-    pub errors: Family<Kind, Counter>,
+    pub errors: Family<KindLabel, Counter>,
     /// Objects that could not be read, by kind: seen events, not objects.
-    pub malformed: Family<Kind, Counter>,
+    pub malformed: Family<KindLabel, Counter>,
 }
 
 /// The reconcilers.
@@ -59,9 +59,9 @@ pub struct Reconcile {
     /// Passes over the world.
     pub passes: Counter,
     /// Writes, by kind of object.
-    pub writes: Family<Kind, Counter>,
+    pub writes: Family<KindLabel, Counter>,
     /// Writes that failed, by kind of object.
-    pub failures: Family<Kind, Counter>,
+    pub failures: Family<KindLabel, Counter>,
     /// What is refused now, by reason.
     pub refused: Family<Reason, Gauge>,
     /// Pods of DataPlanes labelled for injection that run without a sidecar.
@@ -70,7 +70,7 @@ pub struct Reconcile {
 
 /// What becomes of names: a DataPlane, and a state.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
-pub struct NameState {
+pub struct NameStateLabel {
     /// The DataPlane.
     pub dataplane: String,
     /// Its namespace.
@@ -81,21 +81,21 @@ pub struct NameState {
 
 /// Kong's names.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub struct NameMetrics {
     /// How many there are, by DataPlane and state.
-    pub names: Family<NameState, Gauge>,
+    pub names: Family<NameStateLabel, Gauge>,
 }
 
-impl Names {
+impl NameMetrics {
     /// Shows `counts`, and no longer those of `before` that are gone. Returns what is shown now.
     pub fn show(
         &self,
-        counts: &BTreeMap<(Key, State), usize>,
-        before: &BTreeSet<NameState>,
-    ) -> BTreeSet<NameState> {
+        counts: &BTreeMap<(Key, NameState), usize>,
+        before: &BTreeSet<NameStateLabel>,
+    ) -> BTreeSet<NameStateLabel> {
         let mut shown = BTreeSet::new();
         for ((dataplane, state), count) in counts {
-            let label = NameState {
+            let label = NameStateLabel {
                 dataplane: dataplane.name.to_string(),
                 dataplane_namespace: dataplane.namespace.to_string(),
                 state: state.name(),
@@ -125,22 +125,22 @@ pub struct Collect {
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     /// The label push.
-    pub push: Push,
+    pub push: PushMetrics,
     /// The watches.
     pub watches: Watches,
     /// The reconcilers.
     pub reconcile: Reconcile,
     /// Kong's names.
-    pub names: Names,
+    pub names: NameMetrics,
     /// The collection.
     pub collect: Collect,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (push, watches) = (Push::default(), Watches::default());
+        let (push, watches) = (PushMetrics::default(), Watches::default());
         let (reconcile, collect) = (Reconcile::default(), Collect::default());
-        let names = Names::default();
+        let names = NameMetrics::default();
         let mut registry = Registry::with_prefix("tagalong");
         let r = &mut registry;
         r.register(

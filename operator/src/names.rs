@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Surveys after each change, once `synced` is complete, until the drain begins. Names that lack a Service's label go to `unlabelled`.
 pub async fn run(
     world: World,
-    metrics: metrics::Names,
+    metrics: metrics::NameMetrics,
     unlabelled: watch::Sender<Unlabelled>,
     mut reporter: Option<RouteReporter>,
     synced: Readiness,

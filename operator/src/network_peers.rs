@@ -10,7 +10,7 @@ const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Labels of pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(pub BTreeMap<String, String>);
+pub struct PodLabels(pub BTreeMap<String, String>);
 
 /// Peers of a NetworkPolicy.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Peers(pub Vec<NetworkPolicyPeer>);
 
 /// The operator itself.
 #[must_use]
-pub fn operator(namespace: &str, labels: &Labels) -> NetworkPolicyPeer {
+pub fn operator(namespace: &str, labels: &PodLabels) -> NetworkPolicyPeer {
     let selector = |labels: BTreeMap<String, String>| LabelSelector {
         match_labels: Some(labels),
         match_expressions: None,
@@ -36,14 +36,14 @@ pub fn operator(namespace: &str, labels: &Labels) -> NetworkPolicyPeer {
 /// # Errors
 ///
 /// When there is none, or it is something else: no labels would be all pods.
-pub fn labels(text: &str) -> Result<Labels, String> {
+pub fn labels(text: &str) -> Result<PodLabels, String> {
     let pair = |pair: &str| {
         let (key, value) = pair.split_once('=')?;
         (!key.is_empty()).then(|| (key.trim().to_owned(), value.trim().to_owned()))
     };
     let pairs: Option<BTreeMap<_, _>> = text.split(',').map(pair).collect();
     pairs
-        .map(Labels)
+        .map(PodLabels)
         .ok_or_else(|| "no KEY=VALUE,...".to_owned())
 }
 

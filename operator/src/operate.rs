@@ -5,7 +5,7 @@ pub mod offline;
 
 use crate::args::OperateArgs;
 use crate::collect::announce::Announcer;
-use crate::collect::fetch::Limits;
+use crate::collect::fetch::PodLimits;
 use crate::collect::{Aggregate, Collector};
 use crate::error::Failure;
 use crate::lease::Writes;
@@ -83,7 +83,7 @@ fn scrape(
     drain: &Drain,
 ) {
     let collector = (args.aggregate != Aggregate::Off).then(|| {
-        let (limits, counts) = (Limits::default(), metrics.collect.clone());
+        let (limits, counts) = (PodLimits::default(), metrics.collect.clone());
         (
             Collector::new(world.clone(), args.aggregate, limits, counts, announcer),
             writes,

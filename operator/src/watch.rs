@@ -139,7 +139,7 @@ async fn discover<S: Clone + Send + Sync + 'static>(
                         if chosen.is_none() {
                             tracing::info!(kind = watched.kind, "no longer served");
                             (watched.forget)(&context.sink);
-                            let gone = metrics::Kind { kind: watched.kind };
+                            let gone = metrics::KindLabel { kind: watched.kind };
                             context.metrics.synced.remove(&gone);
                         }
                     }

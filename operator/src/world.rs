@@ -8,7 +8,7 @@ pub mod watched;
 
 use crate::metrics;
 use crate::push::feeds::Feeds;
-use crate::push::server::Tables;
+use crate::push::server::TableSource;
 use crate::push::stream::Subscription;
 use crate::watch::Sink;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -32,7 +32,7 @@ struct Inner {
     /// The index's time is since then.
     begun: Instant,
     next_tick: watch::Sender<Option<Instant>>,
-    metrics: metrics::Push,
+    metrics: metrics::PushMetrics,
 }
 
 /// What is behind the lock.
@@ -49,7 +49,7 @@ pub struct State {
 impl World {
     /// An empty world.
     #[must_use]
-    pub fn new(settings: Settings, metrics: metrics::Push) -> Self {
+    pub fn new(settings: Settings, metrics: metrics::PushMetrics) -> Self {
         let state = Mutex::new(State {
             index: Index::new(settings),
             observed: Observed::default(),
@@ -158,7 +158,7 @@ impl World {
     }
 }
 
-impl Tables for World {
+impl TableSource for World {
     fn subscribe(&self, pod_uid: &str) -> Option<Subscription> {
         self.change(|State { index, feeds, .. }| feeds.subscribe(pod_uid, index))
     }

@@ -27,7 +27,7 @@ pub struct Config {
     /// Kong's own `/metrics`.
     pub kong: Url,
     /// Where the table comes from.
-    pub labels: Labels,
+    pub labels: LabelSource,
     /// The pod's UID, if the downward API tells it.
     pub pod_uid: Option<String>,
     /// How logs look.
@@ -36,7 +36,7 @@ pub struct Config {
 
 /// Where the table comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Labels {
+pub enum LabelSource {
     /// A file with a SNAPSHOT message, followed as it changes.
     File(PathBuf),
     /// The operator's stream.
@@ -140,12 +140,12 @@ impl Config {
             flags.ca_file,
             flags.labels_file,
         ) {
-            (Some(url), Some(token_file), Some(ca_file), None) => Labels::Stream {
+            (Some(url), Some(token_file), Some(ca_file), None) => LabelSource::Stream {
                 url,
                 token_file,
                 ca_file,
             },
-            (None, _, _, Some(file)) => Labels::File(file),
+            (None, _, _, Some(file)) => LabelSource::File(file),
             // Held by the rules that stand at the flags.
             _ => {
                 return Err(Exit::Usage(

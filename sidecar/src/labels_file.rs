@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagalong_wire::{Kind, MAX_MESSAGE, ParseError};
+use tagalong_wire::{MAX_MESSAGE, MessageKind, ParseError};
 use thiserror::Error;
 
 use crate::memory::{Room, TooLarge};
 use crate::metrics::Metrics;
-use crate::table::{LoadError, Loaded, Tables};
+use crate::table::{ActiveTable, LoadError, TableHandle};
 
 /// How often the file is looked at.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -59,15 +59,15 @@ impl LabelsFile {
     ///
     /// # Errors
     /// As [`FileError`] says.
-    pub fn open(path: PathBuf, room: Room) -> Result<(Self, Loaded), FileError> {
+    pub fn open(path: PathBuf, room: Room) -> Result<(Self, ActiveTable), FileError> {
         let seen = mark(&path);
-        let loaded = read(&path, &Loaded::default(), room)?;
+        let loaded = read(&path, &ActiveTable::default(), room)?;
         Ok((Self { path, room, seen }, loaded))
     }
 
     /// Puts each new state of the file into use. What cannot be used is refused, logged and counted, and the table that was
     /// in use stays.
-    pub async fn follow(mut self, tables: Tables, metrics: Arc<Metrics>) {
+    pub async fn follow(mut self, tables: TableHandle, metrics: Arc<Metrics>) {
         loop {
             tokio::time::sleep(INTERVAL).await;
             match self.look(&tables.load()) {
@@ -89,7 +89,7 @@ impl LabelsFile {
     }
 
     /// Reads the file if it is not as it was at the last look.
-    fn look(&mut self, in_use: &Loaded) -> Option<Result<Loaded, FileError>> {
+    fn look(&mut self, in_use: &ActiveTable) -> Option<Result<ActiveTable, FileError>> {
         // Taken before reading: what is written while we read shows at the next look.
         let now = mark(&self.path);
         if now == self.seen {
@@ -110,7 +110,7 @@ fn mark(path: &Path) -> Result<Mark, io::ErrorKind> {
     })
 }
 
-fn read(path: &Path, in_use: &Loaded, room: Room) -> Result<Loaded, FileError> {
+fn read(path: &Path, in_use: &ActiveTable, room: Room) -> Result<ActiveTable, FileError> {
     let name = || path.display().to_string();
     let failed = |error| FileError::Read(name(), error);
     let metadata = fs::metadata(path).map_err(failed)?;
@@ -125,8 +125,9 @@ fn read(path: &Path, in_use: &Loaded, room: Room) -> Result<Loaded, FileError> {
     room.check(length + in_use.labels.bytes())
         .map_err(|error| FileError::TooLarge(name(), error))?;
     let text = fs::read(path).map_err(failed)?;
-    Kind::expect(&text, Kind::Snapshot).map_err(|error| FileError::Parse(name(), error))?;
-    Loaded::snapshot(&text, in_use, room).map_err(|error| match error {
+    MessageKind::expect(&text, MessageKind::Snapshot)
+        .map_err(|error| FileError::Parse(name(), error))?;
+    ActiveTable::snapshot(&text, in_use, room).map_err(|error| match error {
         LoadError::Parse(error) => FileError::Parse(name(), error),
         LoadError::TooLarge(error) => FileError::TooLarge(name(), error),
     })

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tagalong_exposition::Stats;
 use tagalong_runtime::serve::Events;
 
-use crate::table::Loaded;
+use crate::table::ActiveTable;
 
 mod text;
 
@@ -16,7 +16,7 @@ use text::Text;
 
 /// How a request for `/metrics` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ScrapeOutcome {
     /// Answered to the end.
     Ok,
     /// Kong could not be connected to: 502.
@@ -37,16 +37,16 @@ pub enum Outcome {
     Panic,
 }
 
-const OUTCOMES: [(Outcome, &str); 9] = [
-    (Outcome::Ok, "ok"),
-    (Outcome::KongUnreachable, "kong_unreachable"),
-    (Outcome::KongBadAnswer, "kong_bad_answer"),
-    (Outcome::KongTimeout, "kong_timeout"),
-    (Outcome::KongCutOff, "kong_cut_off"),
-    (Outcome::TimedOut, "timed_out"),
-    (Outcome::TooSlow, "too_slow"),
-    (Outcome::ReaderGone, "reader_gone"),
-    (Outcome::Panic, "panic"),
+const OUTCOMES: [(ScrapeOutcome, &str); 9] = [
+    (ScrapeOutcome::Ok, "ok"),
+    (ScrapeOutcome::KongUnreachable, "kong_unreachable"),
+    (ScrapeOutcome::KongBadAnswer, "kong_bad_answer"),
+    (ScrapeOutcome::KongTimeout, "kong_timeout"),
+    (ScrapeOutcome::KongCutOff, "kong_cut_off"),
+    (ScrapeOutcome::TimedOut, "timed_out"),
+    (ScrapeOutcome::TooSlow, "too_slow"),
+    (ScrapeOutcome::ReaderGone, "reader_gone"),
+    (ScrapeOutcome::Panic, "panic"),
 ];
 
 /// Everything that is counted.
@@ -71,12 +71,12 @@ pub struct Metrics {
     unparsed: AtomicU64,
     over_long: AtomicU64,
     /// The stream's part, where the table comes from a stream.
-    pub push: Push,
+    pub push: PushCounts,
 }
 
 /// What is counted of the operator's stream.
 #[derive(Debug, Default)]
-pub struct Push {
+pub struct PushCounts {
     /// Whether the table comes from a stream at all.
     pub used: AtomicBool,
     /// Whether a stream is open.
@@ -111,7 +111,7 @@ impl Events for Metrics {
 
 impl Metrics {
     /// A request for `/metrics` has ended.
-    pub fn ended(&self, outcome: Outcome) {
+    pub fn ended(&self, outcome: ScrapeOutcome) {
         self.outcomes[outcome as usize].fetch_add(1, Relaxed);
     }
 
@@ -136,7 +136,7 @@ impl Metrics {
     }
 
     /// Appends the families to an exposition whose last line is complete.
-    pub fn write(&self, table: &Loaded, out: &mut Vec<u8>) {
+    pub fn write(&self, table: &ActiveTable, out: &mut Vec<u8>) {
         let mut text = Text(out);
         text.family(
             "build_info",
@@ -158,7 +158,7 @@ impl Metrics {
         }
     }
 
-    fn write_table(&self, table: &Loaded, text: &mut Text<'_>) {
+    fn write_table(&self, table: &ActiveTable, text: &mut Text<'_>) {
         if let Some(version) = table.version {
             text.single(
                 "table_version",
@@ -256,7 +256,7 @@ impl Metrics {
     }
 }
 
-impl Push {
+impl PushCounts {
     fn write(&self, text: &mut Text<'_>) {
         text.single(
             "push_connected",

@@ -26,7 +26,7 @@ use stream::{News, Stream};
 use crate::memory::Room;
 use crate::metrics::{Metrics, seconds};
 use crate::outcome::OutcomeLog;
-use crate::table::Tables;
+use crate::table::TableHandle;
 use crate::url::Url;
 
 /// How long an attempt to open a stream may take.
@@ -39,7 +39,7 @@ const WORDS: usize = 512;
 
 /// The operator's stream.
 #[derive(Clone, Debug)]
-pub struct Push {
+pub struct LabelClient {
     url: Url,
     token_file: PathBuf,
     ca_file: PathBuf,
@@ -49,7 +49,7 @@ pub struct Push {
     backoff: Backoff,
 }
 
-impl Push {
+impl LabelClient {
     /// The stream at `url`, whose tables have so much room.
     #[must_use]
     pub fn new(url: Url, token_file: PathBuf, ca_file: PathBuf, room: Room) -> Self {
@@ -64,7 +64,7 @@ impl Push {
     }
 
     /// Puts each table that the operator tells into use, for ever.
-    pub async fn follow(mut self, tables: Tables, metrics: Arc<Metrics>) {
+    pub async fn follow(mut self, tables: TableHandle, metrics: Arc<Metrics>) {
         metrics.push.used.store(true, Relaxed);
         let log = OutcomeLog::default();
         loop {
@@ -97,7 +97,7 @@ impl Push {
     /// One stream from its attempt to its end, which is always an error.
     async fn live(
         &self,
-        tables: &Tables,
+        tables: &TableHandle,
         metrics: &Metrics,
         log: &OutcomeLog<Cause>,
     ) -> StreamError {
@@ -155,7 +155,7 @@ impl Push {
         &self,
         versions: &mut Versions,
         news: News,
-        tables: &Tables,
+        tables: &TableHandle,
     ) -> Result<bool, StreamError> {
         let next = match news {
             News::Table(table) => {

@@ -25,8 +25,8 @@ pub use body::Body;
 use request::{accepts_gzip, keep, time_allowed};
 
 use crate::kong::KongError;
-use crate::metrics::{Metrics, Outcome};
-use crate::scrape::{Answer, ScrapeError, Scraper, Upstream, Want};
+use crate::metrics::{Metrics, ScrapeOutcome};
+use crate::scrape::{ScrapeAnswer, ScrapeError, Scraper, Upstream, Want};
 
 const POD_UID: HeaderName = HeaderName::from_static(POD_UID_HEADER);
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -112,7 +112,7 @@ impl<U: Upstream> Routes<U> {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return self.failed(&error),
             Err(_) => {
-                self.metrics.ended(Outcome::KongTimeout);
+                self.metrics.ended(ScrapeOutcome::KongTimeout);
                 return message(
                     StatusCode::GATEWAY_TIMEOUT,
                     "Kong did not answer within the scrape's timeout",
@@ -120,10 +120,10 @@ impl<U: Upstream> Routes<U> {
             }
         };
         if request.method() == Method::HEAD {
-            self.metrics.ended(Outcome::Ok);
+            self.metrics.ended(ScrapeOutcome::Ok);
             return body(answer.content_type, gzip, Body::empty());
         }
-        let Answer {
+        let ScrapeAnswer {
             content_type,
             body: reader,
         } = answer;
@@ -137,10 +137,10 @@ impl<U: Upstream> Routes<U> {
     fn failed(&self, error: &ScrapeError) -> Response<Body> {
         let (outcome, status) = match error {
             ScrapeError::Kong(KongError::Connect(..)) => {
-                (Outcome::KongUnreachable, StatusCode::BAD_GATEWAY)
+                (ScrapeOutcome::KongUnreachable, StatusCode::BAD_GATEWAY)
             }
-            ScrapeError::Kong(_) => (Outcome::KongBadAnswer, StatusCode::BAD_GATEWAY),
-            ScrapeError::Panic => (Outcome::Panic, StatusCode::INTERNAL_SERVER_ERROR),
+            ScrapeError::Kong(_) => (ScrapeOutcome::KongBadAnswer, StatusCode::BAD_GATEWAY),
+            ScrapeError::Panic => (ScrapeOutcome::Panic, StatusCode::INTERNAL_SERVER_ERROR),
         };
         self.metrics.ended(outcome);
         message(status, &error.to_string())
@@ -159,7 +159,7 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(metrics) = self.0 {
-            metrics.ended(Outcome::ReaderGone);
+            metrics.ended(ScrapeOutcome::ReaderGone);
         }
     }
 }

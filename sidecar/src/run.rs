@@ -12,15 +12,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Exit, Labels, VERSION};
+use crate::config::{Config, Exit, LabelSource, VERSION};
 use crate::kong::{Kong, TlsSetupError};
 use crate::labels_file::LabelsFile;
 use crate::memory::{self, Room};
 use crate::metrics::Metrics;
-use crate::push::Push;
+use crate::push::LabelClient;
 use crate::routes::Routes;
 use crate::scrape::Scraper;
-use crate::table::{Loaded, Tables};
+use crate::table::{ActiveTable, TableHandle};
 
 /// The pause before work that panicked is begun again.
 const RESTART: Duration = Duration::from_secs(10);
@@ -80,10 +80,10 @@ pub async fn serve_on(
     let kong = Kong::new(config.kong).map_err(|error: TlsSetupError| {
         Exit::Usage(format!("--kong-metrics-url {told}: {error}"))
     })?;
-    let tables = Tables::default();
+    let tables = TableHandle::default();
     let room = Room::within(memory::limit());
     let follow = match config.labels {
-        Labels::File(path) => {
+        LabelSource::File(path) => {
             let (file, loaded) = LabelsFile::open(path, room)
                 .map_err(|error| Exit::Usage(format!("--labels-file {error}")))?;
             tables.store(Arc::new(loaded));
@@ -93,12 +93,12 @@ pub async fn serve_on(
                     .follow(Arc::clone(&tables), Arc::clone(&counted))
             }))
         }
-        Labels::Stream {
+        LabelSource::Stream {
             url,
             token_file,
             ca_file,
         } => {
-            let push = Push::new(url, token_file, ca_file, room);
+            let push = LabelClient::new(url, token_file, ca_file, room);
             let (tables, counted) = (Arc::clone(&tables), Arc::clone(&metrics));
             tokio::spawn(keep_up(Arc::clone(&metrics), move || {
                 push.clone()
@@ -146,7 +146,7 @@ where
     }
 }
 
-fn announce(listener: &TcpListener, kong: &str, table: &Loaded) {
+fn announce(listener: &TcpListener, kong: &str, table: &ActiveTable) {
     let listen = listener
         .local_addr()
         .map_or_else(|_| "?".into(), |address| address.to_string());

@@ -27,12 +27,12 @@ use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
 
 pub use patience::{PACE, PATIENCE};
-pub use pipe::{Broken, Reader, WINDOW};
+pub use pipe::{Broken, PipeReader, WINDOW};
 
 use crate::kong::{Connection, Kong, KongBody, KongError};
 use crate::metrics::Metrics;
 use crate::outcome::OutcomeLog;
-use crate::table::Tables;
+use crate::table::TableHandle;
 
 /// How much of Kong's words the log takes, in bytes.
 const WORDS: usize = 512;
@@ -48,11 +48,11 @@ pub struct Want {
 
 /// A body that has begun.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ScrapeAnswer {
     /// Kong's own content type.
     pub content_type: HeaderValue,
     /// What was asked for, as it comes.
-    pub body: Reader,
+    pub body: PipeReader,
 }
 
 /// Why there is no body.
@@ -104,7 +104,7 @@ pub struct Scraper<U>(Arc<Shared<U>>);
 #[derive(Debug)]
 struct Shared<U> {
     upstream: U,
-    tables: Tables,
+    tables: TableHandle,
     metrics: Arc<Metrics>,
     queue: Mutex<Queue>,
     /// Somebody has begun to wait.
@@ -124,12 +124,12 @@ struct Queue {
 struct Seat {
     want: Want,
     connection: ConnectionHandle,
-    answer: oneshot::Sender<Result<Answer, ScrapeError>>,
+    answer: oneshot::Sender<Result<ScrapeAnswer, ScrapeError>>,
 }
 
 impl<U: Upstream> Scraper<U> {
     /// Scrapes `upstream` with the tables' labels.
-    pub fn new(upstream: U, tables: Tables, metrics: Arc<Metrics>) -> Self {
+    pub fn new(upstream: U, tables: TableHandle, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Shared {
             upstream,
             tables,
@@ -150,7 +150,7 @@ impl<U: Upstream> Scraper<U> {
         &self,
         want: Want,
         connection: ConnectionHandle,
-    ) -> Result<Answer, ScrapeError> {
+    ) -> Result<ScrapeAnswer, ScrapeError> {
         let (answer, seat) = oneshot::channel();
         let depart = {
             let mut queue = self.0.queue.lock();

@@ -11,14 +11,14 @@ use thiserror::Error;
 use crate::memory::{Room, TooLarge};
 
 /// The table in use. A scrape takes it once and uses it to its end, so that one response never mixes two tables.
-pub type Tables = Arc<ArcSwap<Loaded>>;
+pub type TableHandle = Arc<ArcSwap<ActiveTable>>;
 
 /// What a name takes in a snapshot, in bytes, where none has told it.
 const USUAL_NAME: usize = 128;
 
 /// A table as it was told, ready for use. The default knows nothing, so Kong's bytes pass unchanged.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct ActiveTable {
     /// What the rewriter looks up.
     pub labels: LabelTable,
     /// The version it was told with; none as long as there is no table.
@@ -40,7 +40,7 @@ pub enum LoadError {
     TooLarge(#[from] TooLarge),
 }
 
-impl Loaded {
+impl ActiveTable {
     /// Readies the table of a SNAPSHOT message, while another one is in use. What is taken once would be taken again: it must
     /// fit with its message and a second one of its kind.
     ///

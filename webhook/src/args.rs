@@ -10,7 +10,7 @@ use tagalong_runtime::logging::LogFormat;
 use tagalong_wire::contract::LISTEN_PORT;
 
 use crate::by_hand::Command;
-use crate::{PullPolicy, Settings};
+use crate::{InjectionSettings, PullPolicy};
 
 /// The version and the commit it was built from.
 const VERSION: &str = concat!(
@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, env = "TAGALONG_TLS_DIR", required = true)]
     pub tls_dir: Option<PathBuf>,
     /// Image of the sidecar
-    #[arg(long, env = "TAGALONG_SIDECAR_IMAGE", value_parser = Settings::image)]
+    #[arg(long, env = "TAGALONG_SIDECAR_IMAGE", value_parser = InjectionSettings::image)]
     pub sidecar_image: String,
     /// `imagePullPolicy` of the sidecar. If not set, Kubernetes' default for the image
     #[arg(long, env = "TAGALONG_SIDECAR_PULL_POLICY")]
@@ -40,13 +40,13 @@ pub struct Args {
     #[arg(long, env = "TAGALONG_SIDECAR_PORT", default_value_t = LISTEN_PORT, value_parser = clap::value_parser!(u16).range(1024..))]
     pub sidecar_port: u16,
     /// `resources` of the sidecar, as a JSON object. If not set, small built-in defaults
-    #[arg(long, env = "TAGALONG_SIDECAR_RESOURCES", value_parser = Settings::resources)]
+    #[arg(long, env = "TAGALONG_SIDECAR_RESOURCES", value_parser = InjectionSettings::resources)]
     pub sidecar_resources: Option<Value>,
     /// Fields of the sidecar's `securityContext` that differ from the defaults, as a JSON object; `null` leaves one out
-    #[arg(long, env = "TAGALONG_SIDECAR_SECURITY_CONTEXT", value_name = "JSON", value_parser = Settings::security_context)]
+    #[arg(long, env = "TAGALONG_SIDECAR_SECURITY_CONTEXT", value_name = "JSON", value_parser = InjectionSettings::security_context)]
     pub sidecar_security_context: Option<Map<String, Value>>,
     /// Log level of the sidecar, or levels per target, such as `info,tagalong_sidecar=debug`. If not set, `info`
-    #[arg(long, env = "TAGALONG_SIDECAR_LOG", value_parser = Settings::log)]
+    #[arg(long, env = "TAGALONG_SIDECAR_LOG", value_parser = InjectionSettings::log)]
     pub sidecar_log: Option<String>,
     /// Format of the sidecar's log lines. If not set, `text`
     #[arg(long, env = "TAGALONG_SIDECAR_LOG_FORMAT")]
@@ -90,9 +90,9 @@ pub struct Args {
 impl Args {
     /// The settings in them, for a webhook that starts now.
     #[must_use]
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self) -> InjectionSettings {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        let mut settings = Settings {
+        let mut settings = InjectionSettings {
             pull_policy: self.sidecar_pull_policy,
             listen_port: self.sidecar_port,
             native: self.native_sidecars,
@@ -103,7 +103,7 @@ impl Args {
             pull_secrets_always: self.sidecar_pull_secrets_always,
             scrape_annotations: self.scrape_annotations,
             started: since_1970.map_or(0, |time| time.as_secs()),
-            ..Settings::new(&self.sidecar_image, &self.labels_url)
+            ..InjectionSettings::new(&self.sidecar_image, &self.labels_url)
         };
         if let Some(resources) = &self.sidecar_resources {
             settings.resources.clone_from(resources);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tagalong_wire::contract::INJECT_LABEL;
 
-use crate::{Settings, Verdict, inject, yaml};
+use crate::{InjectionSettings, Verdict, inject, yaml};
 
 /// What to do without a server.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -61,7 +61,7 @@ impl ByHand {
     ///
     /// # Errors
     /// Nothing is printed then.
-    pub fn run(&self, settings: &Settings) -> Result<(), ByHandError> {
+    pub fn run(&self, settings: &InjectionSettings) -> Result<(), ByHandError> {
         let file = |source| ByHandError::File {
             path: self.file.clone(),
             source,
@@ -91,11 +91,11 @@ impl ByHand {
 /// A fault of ours.
 pub fn rewritten(
     documents: Vec<Value>,
-    settings: &Settings,
+    settings: &InjectionSettings,
     remove: bool,
 ) -> Result<(String, Vec<String>), ByHandError> {
     // No date: the same file gives the same bytes, whenever.
-    let settings = Settings {
+    let settings = InjectionSettings {
         started: 0,
         ..settings.clone()
     };
@@ -116,7 +116,7 @@ pub fn rewritten(
 
 fn rewrite(
     object: &mut Value,
-    settings: &Settings,
+    settings: &InjectionSettings,
     remove: bool,
     warnings: &mut Vec<String>,
 ) -> Result<(), ByHandError> {

@@ -21,7 +21,7 @@ use self::marker::Marker;
 use self::overrides::Overrides;
 use self::pod::Pod;
 pub use self::refusal::Refusal;
-use crate::{Settings, sparse};
+use crate::{InjectionSettings, sparse};
 
 /// The first volume that Kong's operators give Kong's pods.
 const CLUSTER_CERTIFICATE: &str = "cluster-certificate";
@@ -59,7 +59,7 @@ impl Verdict {
 
 /// The answer for one object.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct Injection {
     /// What becomes of the object.
     pub verdict: Verdict,
     /// The change that brings it about. Empty when nothing is to change.
@@ -68,7 +68,7 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-impl Outcome {
+impl Injection {
     fn unchanged(verdict: Verdict) -> Self {
         Self {
             verdict,
@@ -83,7 +83,7 @@ impl Outcome {
 ///
 /// The same arguments give the same bytes, and an object to which the patch was applied gives an empty one.
 #[must_use]
-pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outcome {
+pub fn inject(object: &Value, old: Option<&Value>, settings: &InjectionSettings) -> Injection {
     let wanted = object
         .pointer("/metadata/labels")
         .and_then(|labels| labels.get(INJECT_LABEL))
@@ -92,7 +92,7 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outco
         .pointer("/metadata/deletionTimestamp")
         .is_some_and(|time| !time.is_null())
     {
-        return Outcome::unchanged(Verdict::Untouched);
+        return Injection::unchanged(Verdict::Untouched);
     }
     let found = Kind::of(object).ok_or(Refusal::Kind).and_then(|kind| {
         Ok((
@@ -106,12 +106,12 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outco
         Ok(found) => found,
         Err(refusal) if wanted => {
             let warnings = vec![refused(&refusal)];
-            return Outcome {
+            return Injection {
                 warnings,
-                ..Outcome::unchanged(Verdict::Refused(refusal))
+                ..Injection::unchanged(Verdict::Refused(refusal))
             };
         }
-        Err(_) => return Outcome::unchanged(Verdict::Untouched),
+        Err(_) => return Injection::unchanged(Verdict::Untouched),
     };
 
     let mut warnings = Vec::new();
@@ -140,9 +140,9 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &Settings) -> Outco
     let patch = difference(kind.template(), template, &desired);
     // Only a sidecar that is not of our making can be too large to be put back.
     if difference::values(&patch).any(sparse::is_partial) {
-        return Outcome::unchanged(Verdict::Kept);
+        return Injection::unchanged(Verdict::Kept);
     }
-    Outcome {
+    Injection {
         patch,
         verdict,
         warnings,
@@ -158,7 +158,7 @@ fn added(
     base: &Value,
     kind: Kind,
     object: &Value,
-    settings: &Settings,
+    settings: &InjectionSettings,
     warnings: &mut Vec<String>,
 ) -> Result<Value, Refusal> {
     if kind == Kind::Workload && kind::owned_by_data_plane(object) {
@@ -238,7 +238,7 @@ fn append(template: &mut Value, marker: &mut Marker, path: &str, item: Value) {
 fn add_pull_secrets(
     template: &mut Value,
     marker: &mut Marker,
-    settings: &Settings,
+    settings: &InjectionSettings,
     warnings: &mut Vec<String>,
 ) {
     const PATH: &str = "/spec/imagePullSecrets";

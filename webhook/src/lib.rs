@@ -26,8 +26,8 @@ mod sparse;
 mod yaml;
 
 pub use self::args::Args;
-pub use self::inject::{Outcome, Refusal, Verdict, inject};
+pub use self::inject::{Injection, Refusal, Verdict, inject};
 pub use self::metrics::Metrics;
 pub use self::run::{RunError, run};
 pub use self::server::Handler;
-pub use self::settings::{PullPolicy, Settings};
+pub use self::settings::{InjectionSettings, PullPolicy};

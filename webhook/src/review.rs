@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cut::{LOGGED, cut};
-use crate::sparse::Reader;
-use crate::{Settings, Verdict, inject, json};
+use crate::sparse::SparseReader;
+use crate::{InjectionSettings, Verdict, inject, json};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -46,7 +46,7 @@ pub enum BadReview {
 
 /// An answer, and what a log line wants to say about it.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ReviewAnswer {
     /// The `AdmissionReview` to send.
     pub body: Vec<u8>,
     /// The object's kind, in words of the program.
@@ -107,7 +107,7 @@ struct Response<'a> {
 ///
 /// # Errors
 /// It is none.
-pub fn review(body: &[u8], settings: &Settings) -> Result<Answer, BadReview> {
+pub fn review(body: &[u8], settings: &InjectionSettings) -> Result<ReviewAnswer, BadReview> {
     let body =
         std::str::from_utf8(body).map_err(<serde_json::Error as serde::de::Error>::custom)?;
     // Reads all of it once; the objects are passed over here.
@@ -124,7 +124,7 @@ pub fn review(body: &[u8], settings: &Settings) -> Result<Answer, BadReview> {
     if request.uid.is_empty() || request.uid.len() > LONGEST_UID {
         return Err(BadReview::NoUid);
     }
-    let reader = Reader::default();
+    let reader = SparseReader::default();
     let part = |name| json::field(asked, name);
     let object = part("object").map_or(Value::Null, |text| reader.object(text));
     let old = part("oldObject").map(|text| reader.object(text));
@@ -151,7 +151,7 @@ pub fn review(body: &[u8], settings: &Settings) -> Result<Answer, BadReview> {
             warnings,
         },
     })?;
-    Ok(Answer {
+    Ok(ReviewAnswer {
         body,
         kind: kind(&object),
         namespace: cut(request.namespace, LOGGED),

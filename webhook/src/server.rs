@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use crate::cut::{LOGGED, cut};
 use crate::intake::{Intake, Review, Unread};
 use crate::metrics::Metrics;
-use crate::review::{Answer, review};
-use crate::{Settings, Verdict};
+use crate::review::{ReviewAnswer, review};
+use crate::{InjectionSettings, Verdict};
 
 /// Where the API server sends reviews.
 pub const PATH: &str = "/mutate";
@@ -31,7 +31,7 @@ const ANSWERS: u32 = 200;
 pub struct Handler(Arc<Shared>);
 
 struct Shared {
-    settings: Settings,
+    settings: InjectionSettings,
     metrics: Metrics,
     intake: Intake,
     problems: LogRateLimiter<u16>,
@@ -41,7 +41,7 @@ struct Shared {
 impl Handler {
     /// Answers by `settings`.
     #[must_use]
-    pub fn new(settings: Settings, metrics: Metrics) -> Self {
+    pub fn new(settings: InjectionSettings, metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
             settings,
             metrics,
@@ -129,7 +129,7 @@ impl Handler {
     }
 
     /// A panic costs its own request only.
-    fn review(&self, body: &[u8]) -> Result<Answer, Problem> {
+    fn review(&self, body: &[u8]) -> Result<ReviewAnswer, Problem> {
         match catch_unwind(AssertUnwindSafe(|| review(body, &self.0.settings))) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(bad)) => Err((StatusCode::BAD_REQUEST, bad.to_string())),
@@ -140,8 +140,8 @@ impl Handler {
         }
     }
 
-    fn log(&self, answer: &Answer) {
-        let Answer {
+    fn log(&self, answer: &ReviewAnswer) {
+        let ReviewAnswer {
             kind,
             namespace,
             name,

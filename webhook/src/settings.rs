@@ -10,7 +10,7 @@ use crate::{image, resources, security};
 /// Everything that [`inject`](crate::inject()) knows apart from the object. All replicas of the webhook must be given the
 /// same, or the sidecar would change with the replica that answers.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct InjectionSettings {
     /// The sidecar's image.
     pub image: String,
     /// Its pull policy; `None` is what the API server would choose for the image.
@@ -19,7 +19,7 @@ pub struct Settings {
     pub labels_url: String,
     /// The port that the sidecar listens on.
     pub listen_port: u16,
-    /// The container's `resources`, as [`Settings::resources`] checked them.
+    /// The container's `resources`, as [`InjectionSettings::resources`] checked them.
     pub resources: Value,
     /// Whether the sidecar is a native one (an init container with `restartPolicy: Always`, Kubernetes 1.29 and
     /// later, KEP-753) or an ordinary container.
@@ -41,7 +41,7 @@ pub struct Settings {
     pub started: u64,
 }
 
-impl Settings {
+impl InjectionSettings {
     /// Settings with every default.
     #[must_use]
     pub fn new(image: impl Into<String>, labels_url: impl Into<String>) -> Self {

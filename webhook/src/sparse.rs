@@ -46,12 +46,12 @@ const FINGERPRINT: u64 = 1 << 63;
 
 /// Reads objects that are compared with each other.
 #[derive(Default)]
-pub(crate) struct Reader {
+pub(crate) struct SparseReader {
     /// Keyed at random: nobody can make two texts that look the same.
     hash: RandomState,
 }
 
-impl Reader {
+impl SparseReader {
     /// What is looked at of the object in `text`, which must be JSON.
     pub(crate) fn object(&self, text: &str) -> Value {
         let mut shares = Shares::new(&self.hash);

@@ -8,8 +8,8 @@ use crate::{
     Index,
     key::Key,
     names::Meaning,
-    plan::Outcome,
-    report::{Reading, Verdict, readings},
+    plan::PlanOutcome,
+    report::{NameVerdict, Reading, readings},
     translate::{Roles, Target},
 };
 
@@ -22,9 +22,9 @@ pub struct NameExplanation {
     /// Who claims it.
     pub claims: Vec<Reading>,
     /// What it stands for, for each DataPlane that sees a claim of it.
-    pub dataplanes: BTreeMap<Key, Verdict>,
+    pub dataplanes: BTreeMap<Key, NameVerdict>,
     /// What it stands for in the `upstream` label, where that is not the same.
-    pub upstreams: BTreeMap<Key, Verdict>,
+    pub upstreams: BTreeMap<Key, NameVerdict>,
     /// Names that are much like it, where nobody claims it.
     pub similar: Vec<String>,
 }
@@ -40,11 +40,11 @@ pub struct ServiceExplanation {
     /// For each DataPlane, the names that stand for the Service, with who claims them.
     pub names: BTreeMap<Key, Vec<(String, Vec<Reading>)>>,
     /// Claims that reach the Service, of names that stand for it nowhere, and why.
-    pub left_out: Vec<(String, Verdict, Vec<Reading>)>,
+    pub left_out: Vec<(String, NameVerdict, Vec<Reading>)>,
     /// Rules that send traffic to it and to others.
     pub shared: Vec<(Key, Option<crate::Source>)>,
     /// What the extensions that select it want.
-    pub extensions: Vec<(Key, Outcome)>,
+    pub extensions: Vec<(Key, PlanOutcome)>,
 }
 
 impl Index {
@@ -80,7 +80,7 @@ impl Index {
                 continue;
             };
             let [service, upstream] = [Roles::SERVICE, Roles::UPSTREAM]
-                .map(|role| Verdict::of(&self.names.meaning(name, role, view)));
+                .map(|role| NameVerdict::of(&self.names.meaning(name, role, view)));
             if service.is_some() && upstream.is_some() && service != upstream {
                 explanation.upstreams.extend(
                     upstream
@@ -110,7 +110,7 @@ impl Index {
         let reaches = |target: &Target| matches!(target, Target::Service(key) if key == service);
         let mut names: BTreeMap<Key, Vec<_>> = BTreeMap::new();
         let mut mapped = std::collections::BTreeSet::new();
-        let mut left_out: BTreeMap<String, (Verdict, Vec<Reading>)> = BTreeMap::new();
+        let mut left_out: BTreeMap<String, (NameVerdict, Vec<Reading>)> = BTreeMap::new();
         for dataplane in self.dataplanes() {
             let Some(view) = self.view(&dataplane.key) else {
                 continue;
@@ -127,7 +127,7 @@ impl Index {
                         .entry(dataplane.key.clone())
                         .or_default()
                         .push((name.to_string(), readings(&claims)));
-                } else if let Some(verdict) = meanings.iter().find_map(Verdict::of) {
+                } else if let Some(verdict) = meanings.iter().find_map(NameVerdict::of) {
                     left_out.insert(name.to_string(), (verdict, readings(&claims)));
                 }
             }

@@ -64,25 +64,25 @@ pub struct ServicePlan {
     /// The Service.
     pub service: Key,
     /// What is to become of it.
-    pub outcome: Outcome,
+    pub outcome: PlanOutcome,
 }
 
 /// What is to become of a selected Service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
+pub enum PlanOutcome {
     /// Its `konghq.com/plugins` is to name this plugin.
     Plugin(String),
     /// There is no such Service yet.
     Missing,
     /// It is to be left alone.
-    Refused(Refusal),
+    Refused(PlanRefusal),
 }
 
 /// Why a Service is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Refusal {
+pub enum PlanRefusal {
     /// Another extension selects it as well, and came first.
     OtherExtension(Key),
     /// It names a prometheus plugin of its own, and Kong takes one for each Service.
@@ -176,7 +176,7 @@ impl Index {
         }
         self.with_fellows(&mut outcomes);
         for (service, outcome) in &outcomes {
-            let Outcome::Plugin(plugin) = outcome else {
+            let PlanOutcome::Plugin(plugin) = outcome else {
                 continue;
             };
             let key = Key {
@@ -209,9 +209,9 @@ impl Index {
     }
 
     // Why no Service of a namespace can have the plugin.
-    fn refused_everywhere(&self, namespace: &Name, plugin: &str) -> Option<Refusal> {
+    fn refused_everywhere(&self, namespace: &Name, plugin: &str) -> Option<PlanRefusal> {
         if let Some(built_in) = self.built_in(namespace) {
-            return Some(Refusal::BuiltInController(built_in.clone()));
+            return Some(PlanRefusal::BuiltInController(built_in.clone()));
         }
         let key = Key {
             namespace: Name::clone(namespace),
@@ -223,11 +223,11 @@ impl Index {
             .get(&key)
             .is_some_and(|plugin| plugin.owner != Owner::Tagalong)
         {
-            return Some(Refusal::NameTaken(plugin.to_owned()));
+            return Some(PlanRefusal::NameTaken(plugin.to_owned()));
         }
         let mut globals = self.plugins.cluster.iter();
         let (unreadable, _) = globals.find(|(_, plugin)| plugin.global == Some(None))?;
-        Some(Refusal::GlobalPluginUnreadable(Name::clone(unreadable)))
+        Some(PlanRefusal::GlobalPluginUnreadable(Name::clone(unreadable)))
     }
 
     // What is to become of a Service for reasons of its own.
@@ -236,21 +236,21 @@ impl Index {
         extension: &Key,
         service: &Key,
         plugin: &str,
-        refused: Option<&Refusal>,
-    ) -> Outcome {
+        refused: Option<&PlanRefusal>,
+    ) -> PlanOutcome {
         let first = self
             .topology
             .selected
             .get(service)
             .and_then(BTreeSet::first);
         if let Some(first) = first.filter(|first| *first != extension) {
-            return Outcome::Refused(Refusal::OtherExtension(first.clone()));
+            return PlanOutcome::Refused(PlanRefusal::OtherExtension(first.clone()));
         }
         let Some(record) = self.referents.services.get(service) else {
-            return Outcome::Missing;
+            return PlanOutcome::Missing;
         };
         if let Some(refusal) = refused {
-            return Outcome::Refused(refusal.clone());
+            return PlanOutcome::Refused(refusal.clone());
         }
         let listed = record
             .annotations
@@ -259,16 +259,16 @@ impl Index {
             .unwrap_or_default();
         let own = annotation::items(listed).find(|item| self.is_own(item, &service.namespace));
         match own {
-            Some(own) => Outcome::Refused(Refusal::OwnPlugin(own.to_owned())),
-            None => Outcome::Plugin(plugin.to_owned()),
+            Some(own) => PlanOutcome::Refused(PlanRefusal::OwnPlugin(own.to_owned())),
+            None => PlanOutcome::Plugin(plugin.to_owned()),
         }
     }
 
     // A Service is annotated together with all its fellows, or not at all.
-    fn with_fellows(&self, outcomes: &mut BTreeMap<Key, Outcome>) {
+    fn with_fellows(&self, outcomes: &mut BTreeMap<Key, PlanOutcome>) {
         let mut refused = Vec::new();
         for (service, outcome) in &*outcomes {
-            let Outcome::Plugin(plugin) = outcome else {
+            let PlanOutcome::Plugin(plugin) = outcome else {
                 continue;
             };
             let fellows = self.fellows.of(service);
@@ -278,16 +278,16 @@ impl Index {
                 .find_map(|(fellow, rule)| {
                     let because = match outcomes.get(fellow) {
                         None => FellowProblem::NotSelected,
-                        Some(Outcome::Missing) => FellowProblem::Missing,
-                        Some(Outcome::Refused(_)) => FellowProblem::Refused,
-                        Some(Outcome::Plugin(other))
+                        Some(PlanOutcome::Missing) => FellowProblem::Missing,
+                        Some(PlanOutcome::Refused(_)) => FellowProblem::Refused,
+                        Some(PlanOutcome::Plugin(other))
                             if self.alike(service, plugin, fellow, other) =>
                         {
                             return None;
                         }
-                        Some(Outcome::Plugin(_)) => FellowProblem::OtherAnnotations,
+                        Some(PlanOutcome::Plugin(_)) => FellowProblem::OtherAnnotations,
                     };
-                    Some(Refusal::Fellow {
+                    Some(PlanRefusal::Fellow {
                         fellow: fellow.clone(),
                         rule: rule.cloned(),
                         because,
@@ -298,7 +298,7 @@ impl Index {
             }
         }
         for (service, refusal) in refused {
-            outcomes.insert(service, Outcome::Refused(refusal));
+            outcomes.insert(service, PlanOutcome::Refused(refusal));
         }
     }
 
@@ -355,7 +355,7 @@ impl Index {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for PlanOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plugin(plugin) => write!(f, "gets the plugin {plugin}"),
@@ -365,7 +365,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PlanRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherExtension(other) => {

@@ -27,7 +27,7 @@ pub struct LeftOut {
     /// Why it is left out; never [`NameState::Mapped`].
     pub state: NameState,
     /// What `explain` says of it.
-    pub verdict: Verdict,
+    pub verdict: NameVerdict,
     /// Who claims it: whoever wrote these objects can do something about it.
     pub claims: Vec<Reading>,
     /// The Services that it concerns: those that lack the label. None where a reference is not granted: that is nothing that
@@ -38,7 +38,7 @@ pub struct LeftOut {
 /// What a name stands for in a DataPlane's table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Verdict {
+pub enum NameVerdict {
     /// This Service.
     Service(Key),
     /// It is left out: its traffic reaches no Service, or more than one.
@@ -88,7 +88,7 @@ impl Index {
             let verdict = meanings
                 .iter()
                 .find(|meaning| matches!(meaning, Meaning::Ambiguous | Meaning::Unmapped(_)))
-                .and_then(Verdict::of);
+                .and_then(NameVerdict::of);
             let (Some(verdict), false) = (verdict, state == NameState::Mapped) else {
                 continue;
             };
@@ -167,7 +167,7 @@ impl Reading {
     }
 }
 
-impl Verdict {
+impl NameVerdict {
     pub(crate) fn of(meaning: &Meaning<'_>) -> Option<Self> {
         match meaning {
             Meaning::Unknown => None,
@@ -178,7 +178,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for NameVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Service(key) => write!(f, "Service {key}"),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test may fail so, and read easily")]
 
-use tagalong_index::{Index, Key, Manifests, Outcome, Settings};
+use tagalong_index::{Index, Key, Manifests, PlanOutcome, Settings};
 
 fn published_example() -> Manifests {
     let folder =
@@ -63,7 +63,7 @@ fn the_example_is_attached_and_named() {
     assert_eq!(plan.services.len(), 1);
     assert_eq!(
         plan.services[0].outcome,
-        Outcome::Plugin("kong-metrics-prometheus".to_owned())
+        PlanOutcome::Plugin("kong-metrics-prometheus".to_owned())
     );
     assert_eq!(plan.plugins[0].config.0["latency_metrics"], true);
     let left_out = index.left_out(&kong).expect("a DataPlane");

@@ -12,7 +12,7 @@ mod common;
 
 use common::Thing;
 use serde_json::{Value, json};
-use tagalong_index::{Index, Key, ObjectKind, Outcome, Plan, Settings};
+use tagalong_index::{Index, Key, ObjectKind, Plan, PlanOutcome, Settings};
 
 fn key(text: &str) -> Key {
     text.parse().unwrap()
@@ -91,11 +91,11 @@ fn outcomes(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-fn text(outcome: &Outcome) -> String {
+fn text(outcome: &PlanOutcome) -> String {
     match outcome {
-        Outcome::Plugin(plugin) => plugin.clone(),
-        Outcome::Missing => "missing".to_owned(),
-        Outcome::Refused(refusal) => format!("{refusal}"),
+        PlanOutcome::Plugin(plugin) => plugin.clone(),
+        PlanOutcome::Missing => "missing".to_owned(),
+        PlanOutcome::Refused(refusal) => format!("{refusal}"),
     }
 }
 

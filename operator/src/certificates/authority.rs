@@ -41,7 +41,7 @@ impl Default for Lifetimes {
 
 /// A failure of the cryptography itself.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub enum AuthorityError {
     /// Keys or certificates could not be made.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
@@ -95,7 +95,7 @@ impl Authority {
     /// # Errors
     ///
     /// When no certificate can be made.
-    pub fn tick(&mut self, now: i64, lifetimes: &Lifetimes) -> Result<bool, Failed> {
+    pub fn tick(&mut self, now: i64, lifetimes: &Lifetimes) -> Result<bool, AuthorityError> {
         let before = self.clone();
         let usable = |signer: &Signer| now < signer.expires && signer.issuer().is_ok();
         self.previous = self.previous.take().filter(usable);
@@ -151,7 +151,7 @@ impl Authority {
         names: &[String],
         now: i64,
         lifetimes: &Lifetimes,
-    ) -> Result<Option<Leaf>, Failed> {
+    ) -> Result<Option<Leaf>, AuthorityError> {
         let Some(signer) = &self.current else {
             return Ok(None);
         };
@@ -175,7 +175,7 @@ impl Authority {
 }
 
 impl Signer {
-    fn make(now: i64, lifetimes: &Lifetimes) -> Result<Self, Failed> {
+    fn make(now: i64, lifetimes: &Lifetimes) -> Result<Self, AuthorityError> {
         let expires = now + seconds(lifetimes.authority);
         let mut signer = Self {
             name: format!("tagalong CA {now}"),
@@ -190,7 +190,7 @@ impl Signer {
         Ok(signer)
     }
 
-    fn params(&self) -> Result<CertificateParams, Failed> {
+    fn params(&self) -> Result<CertificateParams, AuthorityError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = name(&self.name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -200,7 +200,7 @@ impl Signer {
         Ok(params)
     }
 
-    fn issuer(&self) -> Result<Issuer<'static, KeyPair>, Failed> {
+    fn issuer(&self) -> Result<Issuer<'static, KeyPair>, AuthorityError> {
         Ok(Issuer::new(self.params()?, KeyPair::from_pem(&self.key)?))
     }
 }

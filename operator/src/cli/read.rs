@@ -23,7 +23,7 @@ pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
 /// Reads the cluster, or the manifests. What cannot be read may be the answer, so each complaint is printed, once.
 pub(super) fn read(args: &OperateArgs) -> Result<World, Failure> {
     logging::warn_person(watch::LOGGED_TWICE);
-    let world = World::new(Settings::default(), metrics::Push::default());
+    let world = World::new(Settings::default(), metrics::PushMetrics::default());
     if let Some(dir) = &args.manifests {
         manifests::load(dir)?.into_world(&world);
         return Ok(world);

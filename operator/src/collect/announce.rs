@@ -2,8 +2,8 @@
 //! disagree with others about a family.
 
 use crate::causes::in_words;
-use crate::collect::fetch::{Failed, Target};
-use crate::events::Events;
+use crate::collect::fetch::{FetchError, PodTarget};
+use crate::events::EventRecorder;
 use crate::lease::Writes;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
@@ -38,7 +38,7 @@ pub fn channel() -> (Announcer, mpsc::Receiver<UncollectedPod>) {
 
 impl Announcer {
     /// Tells of `target`, unless it is on its way out, when that is to be expected.
-    pub(super) fn announce(&self, target: &Target, failed: &Failed) {
+    pub(super) fn announce(&self, target: &PodTarget, failed: &FetchError) {
         if target.ends {
             return;
         }
@@ -57,7 +57,7 @@ impl Announcer {
     }
 
     /// Tells that samples of `target` are left out, because it does not agree with others about families.
-    pub(super) fn announce_left_out(&self, target: &Target, what: &str) {
+    pub(super) fn announce_left_out(&self, target: &PodTarget, what: &str) {
         if target.ends {
             return;
         }
@@ -88,7 +88,7 @@ pub async fn record(
     mut uncollected: mpsc::Receiver<UncollectedPod>,
     drain: Drain,
 ) {
-    let mut events = Events::new(client, &instance);
+    let mut events = EventRecorder::new(client, &instance);
     let work = async {
         while let Some(uncollected) = uncollected.recv().await {
             let (about, event) = event(&uncollected);

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tagalong_exposition::merge::Source;
+use tagalong_exposition::merge::MergeSource;
 use tagalong_exposition::negotiate::TIMEOUT_HEADER;
 use tagalong_index::Key;
 use tagalong_runtime::log_rate::shortened;
@@ -48,18 +48,18 @@ pub enum Aggregate {
 
 /// What one pod answered.
 #[derive(Debug)]
-pub struct Answer {
+pub struct PodAnswer {
     /// Who was asked.
-    pub target: Target,
+    pub target: PodTarget,
     /// How long it took.
     pub took: Duration,
     /// Its samples, or why there are none.
-    pub source: Result<Source, Failed>,
+    pub source: Result<MergeSource, FetchError>,
 }
 
 /// A pod whose sidecar is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct PodTarget {
     /// The pod's UID: an address may have been given to another pod since.
     pub uid: String,
     /// The pod.
@@ -76,14 +76,14 @@ pub struct Target {
 
 /// What one pod may cost.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PodLimits {
     /// Bytes of its exposition, uncompressed.
     pub bytes: usize,
     /// Samples.
     pub samples: u64,
 }
 
-impl Default for Limits {
+impl Default for PodLimits {
     fn default() -> Self {
         Self {
             bytes: 64 << 20,
@@ -94,7 +94,7 @@ impl Default for Limits {
 
 /// Why a pod's samples are missing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failed {
+pub enum FetchError {
     /// Nobody listens, or the connection broke.
     #[error("no connection: {0}")]
     Connection(String),
@@ -124,7 +124,7 @@ pub enum Failed {
     Fault,
 }
 
-impl Failed {
+impl FetchError {
     /// For a metric's label.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -179,25 +179,26 @@ impl Failed {
 ///
 /// When there is none to be had by `deadline`.
 pub async fn fetch(
-    target: &Target,
+    target: &PodTarget,
     samples: Aggregate,
-    limits: &Limits,
+    limits: &PodLimits,
     reading: &Semaphore,
     deadline: Instant,
-) -> Result<Source, Failed> {
+) -> Result<MergeSource, FetchError> {
     let work = fetch_now(target, samples, limits, reading, deadline);
     let fetched = tokio::time::timeout_at(deadline, work);
-    fetched.await.unwrap_or(Err(Failed::Timeout))
+    fetched.await.unwrap_or(Err(FetchError::Timeout))
 }
 
 async fn fetch_now(
-    target: &Target,
+    target: &PodTarget,
     samples: Aggregate,
-    limits: &Limits,
+    limits: &PodLimits,
     reading: &Semaphore,
     deadline: Instant,
-) -> Result<Source, Failed> {
-    let broken = |error: &(dyn std::error::Error + 'static)| Failed::Connection(with_causes(error));
+) -> Result<MergeSource, FetchError> {
+    let broken =
+        |error: &(dyn std::error::Error + 'static)| FetchError::Connection(with_causes(error));
     let stream = net::connect_to(target.address, Buffers::CLIENT)
         .await
         .map_err(|error| broken(&error))?;
@@ -227,11 +228,11 @@ async fn fetch_now(
         .map_err(|error| broken(&error))?;
     let status = answer.status();
     match header(answer.headers(), POD_UID_HEADER) {
-        Some(other) if other != target.uid => return Err(Failed::OtherPod(other)),
+        Some(other) if other != target.uid => return Err(FetchError::OtherPod(other)),
         // A sidecar that has no room for another connection does not say which pod it is.
-        _ if status != StatusCode::OK => return Err(Failed::Status(status.as_u16())),
+        _ if status != StatusCode::OK => return Err(FetchError::Status(status.as_u16())),
         // Only manifests have pods without a UID.
-        None if !target.uid.is_empty() => return Err(Failed::OtherPod(String::new())),
+        None if !target.uid.is_empty() => return Err(FetchError::OtherPod(String::new())),
         _ => {}
     }
     let gzip = header(answer.headers(), CONTENT_ENCODING.as_str()).as_deref() == Some("gzip");
@@ -254,7 +255,7 @@ async fn fetch_now(
             }
         };
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| Failed::CutOff(with_causes(&error)))?;
+        let frame = frame.map_err(|error| FetchError::CutOff(with_causes(&error)))?;
         if let Ok(data) = frame.into_data() {
             taken.write(&data)?;
         }
@@ -273,22 +274,22 @@ enum Taken {
 }
 
 impl Taken {
-    fn write(&mut self, data: &[u8]) -> Result<(), Failed> {
+    fn write(&mut self, data: &[u8]) -> Result<(), FetchError> {
         let (written, sink) = match self {
             Self::Plain(sink) => (sink.write_all(data), &**sink),
             Self::Gzip(gzip) => (gzip.write_all(data), gzip.get_ref()),
         };
-        written.map_err(|_| sink.over.clone().unwrap_or(Failed::Encoding))
+        written.map_err(|_| sink.over.clone().unwrap_or(FetchError::Encoding))
     }
 
-    fn finish(self) -> Result<Source, Failed> {
+    fn finish(self) -> Result<MergeSource, FetchError> {
         let mut sink = match self {
             Self::Plain(sink) => *sink,
             Self::Gzip(mut gzip) => {
                 let tried = gzip.try_finish();
                 let over = gzip.get_ref().over.clone();
-                tried.map_err(|_| over.unwrap_or(Failed::Encoding))?;
-                gzip.finish().map_err(|_| Failed::Encoding)?
+                tried.map_err(|_| over.unwrap_or(FetchError::Encoding))?;
+                gzip.finish().map_err(|_| FetchError::Encoding)?
             }
         };
         sink.source.finish();
@@ -299,14 +300,14 @@ impl Taken {
 
 /// Reads samples as they come, up to the limits: a few bytes of gzip can stand for gigabytes.
 struct Bounded {
-    source: Source,
-    limits: Limits,
+    source: MergeSource,
+    limits: PodLimits,
     bytes: usize,
-    over: Option<Failed>,
+    over: Option<FetchError>,
 }
 
 impl Bounded {
-    fn new(target: &Target, limits: Limits) -> Self {
+    fn new(target: &PodTarget, limits: PodLimits) -> Self {
         let labels = [
             ("dataplane", target.dataplane.name.as_ref()),
             ("dataplane_namespace", target.dataplane.namespace.as_ref()),
@@ -314,7 +315,7 @@ impl Bounded {
             ("dataplane_url", target.url.as_str()),
         ];
         Self {
-            source: Source::new(&labels, LINE)
+            source: MergeSource::new(&labels, LINE)
                 .of_group(&target.dataplane.to_string())
                 .without(reserved),
             limits,
@@ -323,12 +324,12 @@ impl Bounded {
         }
     }
 
-    fn within(&self) -> Result<(), Failed> {
+    fn within(&self) -> Result<(), FetchError> {
         if self.bytes > self.limits.bytes {
-            return Err(Failed::TooLong(self.limits.bytes));
+            return Err(FetchError::TooLong(self.limits.bytes));
         }
         if self.source.stats().samples > self.limits.samples {
-            return Err(Failed::TooMany(self.limits.samples));
+            return Err(FetchError::TooMany(self.limits.samples));
         }
         Ok(())
     }

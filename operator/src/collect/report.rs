@@ -1,18 +1,21 @@
 //! How each pod did in this collection, as an exposition. Made anew each time: a pod that is gone
 //! leaves no series behind.
 
-use crate::collect::fetch::{Answer, Failed, Target};
+use crate::collect::fetch::{FetchError, PodAnswer, PodTarget};
 use std::fmt::Write as _;
 use tagalong_exposition::merge::Disagreement;
 
 /// Families about the pods that were asked.
-pub(super) fn report(answers: &[Answer]) -> String {
+pub(super) fn report(answers: &[PodAnswer]) -> String {
     let mut text = String::new();
-    let mut family = |name: &str, help: &str, value: &dyn Fn(&Answer) -> f64| {
+    let mut family = |name: &str, help: &str, value: &dyn Fn(&PodAnswer) -> f64| {
         let _infallible = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
         for answer in answers {
             let (pod, dataplane) = (&answer.target.pod, &answer.target.dataplane);
-            let reason = answer.source.as_ref().map_or_else(Failed::reason, |_| "");
+            let reason = answer
+                .source
+                .as_ref()
+                .map_or_else(FetchError::reason, |_| "");
             // Names of objects hold nothing that would have to be escaped.
             let _infallible = writeln!(
                 text,
@@ -67,7 +70,7 @@ const LONGEST_NAME: usize = 100;
 
 /// Families about what is left out of the answer because pods do not agree what a family is.
 pub(super) fn left_out<'d>(
-    disagreements: impl IntoIterator<Item = (&'d Target, &'d [Disagreement])>,
+    disagreements: impl IntoIterator<Item = (&'d PodTarget, &'d [Disagreement])>,
 ) -> String {
     let mut text = String::new();
     for (target, families) in disagreements {

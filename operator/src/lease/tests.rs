@@ -66,7 +66,7 @@ struct Replica {
 }
 
 fn start(store: &Memory, name: &str) -> Replica {
-    let (lease, writes) = Lease::new(store.clone(), Settings::new(name));
+    let (lease, writes) = Lease::new(store.clone(), LeaseSettings::new(name));
     let (trigger, drain) = drain::channel();
     Replica {
         writes,
@@ -165,7 +165,7 @@ async fn a_lease_taken_by_force_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn writes_need_a_claim_and_do_not_outlive_it() {
     let store = Memory::default();
-    let (lease, writes) = Lease::new(store.clone(), Settings::new("first"));
+    let (lease, writes) = Lease::new(store.clone(), LeaseSettings::new("first"));
     assert_eq!(writes.run(async { 1 }).await, Err(NotLeader));
     let (_trigger, drain) = drain::channel();
     let run = tokio::spawn(lease.run(drain));
@@ -223,7 +223,7 @@ impl Store for Hanging {
 async fn a_look_that_hangs_ends_with_the_claim() {
     for (hangs, lost) in [(6, false), (60, true)] {
         let store = Hanging::default();
-        let (lease, writes) = Lease::new(store.clone(), Settings::new("first"));
+        let (lease, writes) = Lease::new(store.clone(), LeaseSettings::new("first"));
         let (_trigger, drain) = drain::channel();
         let run = tokio::spawn(lease.run(drain));
         writes.granted().await;

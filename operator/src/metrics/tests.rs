@@ -1,5 +1,5 @@
 use super::*;
-use tagalong_exposition::merge::{Format, Merger, Source};
+use tagalong_exposition::merge::{Format, MergeSource, Merger};
 
 #[test]
 fn plain_text_passes_the_strict_merge_whole() {
@@ -11,7 +11,7 @@ fn plain_text_passes_the_strict_merge_whole() {
         .get_or_create(&Reason { reason: "no_token" })
         .inc();
     let plain = metrics.plain();
-    let mut source = Source::new(&[], 1 << 16);
+    let mut source = MergeSource::new(&[], 1 << 16);
     source.push(plain.as_bytes());
     source.finish();
     let stats = source.stats();

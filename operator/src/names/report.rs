@@ -1,7 +1,7 @@
 //! Events on routes whose references no ReferenceGrant permits.
 
 use crate::causes::in_words;
-use crate::events::Events;
+use crate::events::EventRecorder;
 use crate::lease::Writes;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 32;
 
 /// Reports on routes, each change once.
 pub struct RouteReporter {
-    events: Events,
+    events: EventRecorder,
     writes: Writes,
     reported: BTreeMap<Source, BTreeSet<u16>>,
 }
@@ -24,7 +24,7 @@ impl RouteReporter {
     #[must_use]
     pub fn new(client: kube::Client, instance: &str, writes: Writes) -> Self {
         Self {
-            events: Events::new(client, instance),
+            events: EventRecorder::new(client, instance),
             writes,
             reported: BTreeMap::new(),
         }

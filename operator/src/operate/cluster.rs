@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use crate::names;
 use crate::names::report::RouteReporter;
 use crate::names::survey::Unlabelled;
-use crate::push::server::{Access, Push};
+use crate::push::server::{Access, PushServer};
 use crate::push::tokens::{ApiServer, Tokens};
 use crate::reconcile::report::StatusReporter;
 use crate::reconcile::uninjected::Uninjected;
@@ -156,7 +156,7 @@ pub async fn start(
         .with_tls(tls::config(serving.certificates.clone())?)
         .with_limits(limits);
     let push_address = server.address();
-    let push = Push::new(
+    let push = PushServer::new(
         world.clone(),
         Access::Pods(Tokens::new(ApiServer(client))),
         drain.clone(),

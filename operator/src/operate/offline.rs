@@ -5,10 +5,10 @@ use crate::error::Failure;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::names::survey::Unlabelled;
-use crate::push::server::{Access, Push};
+use crate::push::server::{Access, PushServer};
 use crate::push::tokens::ApiServer;
 use crate::world::World;
-use crate::world::manifests::Loaded;
+use crate::world::manifests::LoadedManifests;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub async fn start(
     args: &OperateArgs,
     dir: &Path,
-    loaded: Loaded,
+    loaded: LoadedManifests,
     metrics: &Metrics,
     runtime: &Runtime,
 ) -> Result<World, Failure> {
@@ -56,13 +56,13 @@ pub async fn start(
     let server = Server::bind(address).await?;
     tracing::info!(address = %server.address(), "pushes labels, without TLS, on loopback only");
     let access = Access::<ApiServer>::Anybody;
-    let push = Push::new(world.clone(), access, drain.clone(), metrics.push.clone());
+    let push = PushServer::new(world.clone(), access, drain.clone(), metrics.push.clone());
     let served = server.serve(move |request| push.clone().answer(request), drain.clone());
     drain.spawn("the push server", served);
     Ok(world)
 }
 
-async fn follow(mut loaded: Loaded, dir: PathBuf, world: World, drain: Drain) {
+async fn follow(mut loaded: LoadedManifests, dir: PathBuf, world: World, drain: Drain) {
     let mut complaint = None;
     while drain.cancel(tokio::time::sleep(LOOK)).await.is_some() {
         match loaded.changed(&dir) {

@@ -8,7 +8,7 @@ use tagalong_wire::contract::AUDIENCE;
 
 /// The claims that are looked at (RFC 7519; `pkg/serviceaccount/claims.go` of Kubernetes for the private ones).
 #[derive(Debug, Deserialize)]
-pub struct Claims {
+pub struct TokenClaims {
     /// When it expires, in seconds since 1970.
     #[serde(default)]
     pub exp: Option<i64>,
@@ -38,7 +38,7 @@ struct Kubernetes {
     pod: Option<IgnoredAny>,
 }
 
-impl Claims {
+impl TokenClaims {
     /// Reads the payload of a JSON Web Token; `None` if it is not one. The signature is not looked at.
     #[must_use]
     pub fn read(token: &str) -> Option<Self> {

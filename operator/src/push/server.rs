@@ -1,7 +1,7 @@
 //! Answers `GET /v1/labels`.
 
 use crate::metrics::{self, Reason};
-use crate::push::stream::{self, Lines, Subscription};
+use crate::push::stream::{self, LabelStream, Subscription};
 use crate::push::tokens::{Refused, Reviewer, Tokens};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -20,10 +20,10 @@ use tagalong_wire::contract::DATAPLANE_QUERY;
 const WORDS: usize = 512;
 
 /// Answers are streams, or a line of text that says why not.
-pub type Answer = Response<Either<Lines, Full<Bytes>>>;
+pub type PushResponse = Response<Either<LabelStream, Full<Bytes>>>;
 
 /// Where tables come from.
-pub trait Tables: Send + Sync + 'static {
+pub trait TableSource: Send + Sync + 'static {
     /// The table of the DataPlane that the pod with this UID runs; none if it runs none, or is not known (yet).
     fn subscribe(&self, pod_uid: &str) -> Option<Subscription>;
 
@@ -41,18 +41,23 @@ pub enum Access<R> {
 }
 
 /// The push server.
-pub struct Push<T, R> {
+pub struct PushServer<T, R> {
     tables: T,
     access: Access<R>,
     drain: Drain,
-    metrics: metrics::Push,
+    metrics: metrics::PushMetrics,
     /// Anybody can be refused as often as they like: the log tells of each reason now and then.
     told: LogRateLimiter<&'static str>,
 }
 
-impl<T: Tables, R: Reviewer> Push<T, R> {
+impl<T: TableSource, R: Reviewer> PushServer<T, R> {
     /// Serves `tables`.
-    pub fn new(tables: T, access: Access<R>, drain: Drain, metrics: metrics::Push) -> Arc<Self> {
+    pub fn new(
+        tables: T,
+        access: Access<R>,
+        drain: Drain,
+        metrics: metrics::PushMetrics,
+    ) -> Arc<Self> {
         Arc::new(Self {
             tables,
             access,
@@ -63,7 +68,7 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
     }
 
     /// The answer to one request.
-    pub async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Answer {
+    pub async fn answer<B>(self: Arc<Self>, request: Request<B>) -> PushResponse {
         let connection = request.extensions().get::<ConnectionHandle>().cloned();
         let connection = connection.unwrap_or_default();
         let answer = self.respond(&request, &connection).await;
@@ -73,7 +78,11 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
         answer
     }
 
-    async fn respond<B>(&self, request: &Request<B>, connection: &ConnectionHandle) -> Answer {
+    async fn respond<B>(
+        &self,
+        request: &Request<B>,
+        connection: &ConnectionHandle,
+    ) -> PushResponse {
         if request.uri().path() != tagalong_wire::PATH {
             return refusal(StatusCode::NOT_FOUND, "labels are at /v1/labels\n");
         }
@@ -122,7 +131,11 @@ impl<T: Tables, R: Reviewer> Push<T, R> {
         answer
     }
 
-    async fn pod<B>(&self, tokens: &Tokens<R>, request: &Request<B>) -> Result<String, Answer> {
+    async fn pod<B>(
+        &self,
+        tokens: &Tokens<R>,
+        request: &Request<B>,
+    ) -> Result<String, PushResponse> {
         let Some(token) = bearer(request) else {
             self.refuse("no_token", &"without a bearer token", request);
             let mut answer = refusal(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
@@ -167,7 +180,7 @@ fn bearer<B>(request: &Request<B>) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-fn refusal(status: StatusCode, why: impl Into<Bytes>) -> Answer {
+fn refusal(status: StatusCode, why: impl Into<Bytes>) -> PushResponse {
     text(status, why).map(Either::Right)
 }
 

@@ -66,9 +66,9 @@ impl End {
 
 /// The body of the answer.
 #[derive(Debug)]
-pub struct Lines(mpsc::Receiver<Bytes>);
+pub struct LabelStream(mpsc::Receiver<Bytes>);
 
-impl Body for Lines {
+impl Body for LabelStream {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -87,7 +87,7 @@ pub fn open(
     subscription: Subscription,
     connection: ConnectionHandle,
     drain: Drain,
-) -> (Lines, impl Future<Output = End> + Send + 'static) {
+) -> (LabelStream, impl Future<Output = End> + Send + 'static) {
     let (lines, body) = mpsc::channel(WAITING);
     let work = async move {
         let end = tokio::select! {
@@ -103,7 +103,7 @@ pub fn open(
         }
         end
     };
-    (Lines(body), work)
+    (LabelStream(body), work)
 }
 
 async fn forward(

@@ -4,7 +4,7 @@
 //! each peer has a share of the reviews that are under way.
 
 use crate::causes::in_words;
-use crate::push::claims::Claims;
+use crate::push::claims::TokenClaims;
 use crate::push::shares::Shares;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use kube::api::{Api, PostParams};
@@ -184,8 +184,8 @@ fn remember<T>(
 
 /// The kubelet's tokens are JSON Web Tokens that name audience and pod: what does not is nobody's whom the API server
 /// would vouch for.
-fn could_be_a_sidecars(token: &str) -> Result<Claims, Refused> {
-    let Some(claims) = Claims::read(token) else {
+fn could_be_a_sidecars(token: &str) -> Result<TokenClaims, Refused> {
+    let Some(claims) = TokenClaims::read(token) else {
         return Err(Refused::Invalid("it is not a JSON Web Token".to_owned()));
     };
     if !claims.is_for_us() {

@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use policies::DesiredPolicy;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use tagalong_index::{Index, Key, Outcome, Plan};
+use tagalong_index::{Index, Key, Plan, PlanOutcome};
 
 /// What the objects that tagalong writes should hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,7 +53,7 @@ pub fn desired(
                 .insert(plugin.key.clone(), (config, plan.extension.clone()));
         }
         for service in &plan.services {
-            if let Outcome::Plugin(plugin) = &service.outcome {
+            if let PlanOutcome::Plugin(plugin) = &service.outcome {
                 desired
                     .services
                     .insert(service.service.clone(), plugin.clone());

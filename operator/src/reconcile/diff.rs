@@ -8,7 +8,8 @@ mod policies;
 use crate::reconcile::action::{Action, Patched};
 use crate::reconcile::desired::Desired;
 use crate::world::observed::{
-    ADDED_LABEL, ADDED_PLUGIN, CaConfigMap, DataPlane, FINALIZER, Observed, Plugin, Service,
+    ADDED_LABEL, ADDED_PLUGIN, CaConfigMap, FINALIZER, Observed, ObservedDataPlane, ObservedPlugin,
+    ObservedService,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -83,7 +84,7 @@ fn plugin(
     key: &Key,
     config: &Map<String, Value>,
     extension: &Key,
-    stands: Option<&Plugin>,
+    stands: Option<&ObservedPlugin>,
 ) -> Option<Action> {
     let right = stands.is_some_and(|plugin| {
         plugin.config == *config
@@ -100,8 +101,8 @@ fn plugin(
 }
 
 /// What makes a Service name just the desired plugin of ours; none if it does.
-fn service_patch(service: &Service, desired: Option<&str>) -> Option<Value> {
-    let Service {
+fn service_patch(service: &ObservedService, desired: Option<&str>) -> Option<Value> {
+    let ObservedService {
         version,
         plugins,
         added,
@@ -135,7 +136,7 @@ fn service_patch(service: &Service, desired: Option<&str>) -> Option<Value> {
 }
 
 /// What puts the label on a DataPlane, or takes it off if it is ours.
-fn mark_patch(dataplane: &DataPlane, desired: bool) -> Option<Value> {
+fn mark_patch(dataplane: &ObservedDataPlane, desired: bool) -> Option<Value> {
     if dataplane.deleting {
         return None;
     }

@@ -1,9 +1,9 @@
 //! Reports to people: conditions of extensions, where the definition has them, and Events, each problem once.
 
 use crate::causes::in_words;
-use crate::events::Events;
+use crate::events::EventRecorder;
 use crate::lease::Writes;
-use crate::metrics::{self, Kind, Reason};
+use crate::metrics::{self, KindLabel, Reason};
 use crate::reconcile::backoff::Pause;
 use crate::reconcile::status::{
     NAMES_RESOLVED, PassResult, Problem, WRITE_FAILED, problems, status, write_failed,
@@ -35,7 +35,7 @@ type Reported = (Option<Key>, &'static str, Option<Subject>, Option<String>);
 /// Writes conditions and Events.
 pub struct StatusReporter {
     client: kube::Client,
-    events: Events,
+    events: EventRecorder,
     writes: Writes,
     world: World,
     metrics: metrics::Reconcile,
@@ -57,7 +57,7 @@ impl StatusReporter {
         metrics: metrics::Reconcile,
     ) -> Self {
         Self {
-            events: Events::new(client.clone(), instance),
+            events: EventRecorder::new(client.clone(), instance),
             client,
             writes,
             world,
@@ -226,7 +226,7 @@ impl StatusReporter {
             .writes
             .run(api.patch_status(&key.name, &params, &patch))
             .await;
-        let label = Kind {
+        let label = KindLabel {
             kind: SubjectKind::Extension.name(),
         };
         match answer {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use tagalong_crds::{CONDITION_READY, ControlPlaneRef, MetricsExtensionStatus};
-use tagalong_index::{Index, Key, NameState, ObjectKind, Outcome, Plan, Refusal};
+use tagalong_index::{Index, Key, NameState, ObjectKind, Plan, PlanOutcome, PlanRefusal};
 
 /// The extension is attached to a ControlPlane or workload.
 pub const ACCEPTED: &str = "Accepted";
@@ -70,15 +70,15 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
                 .map(|(state, names)| left_out(&service.service, *state, names)),
         );
         match &service.outcome {
-            Outcome::Plugin(_) => {}
-            Outcome::Missing => problems.push(Problem {
+            PlanOutcome::Plugin(_) => {}
+            PlanOutcome::Missing => problems.push(Problem {
                 condition: Some(RESOLVED_REFS),
                 reason: "ServiceNotFound",
                 about,
                 message: format!("Service {} does not exist", service.service),
                 detail: None,
             }),
-            Outcome::Refused(refusal) => problems.push(Problem {
+            PlanOutcome::Refused(refusal) => problems.push(Problem {
                 condition: Some(PROGRAMMED),
                 reason: reason(refusal),
                 about,
@@ -229,14 +229,14 @@ fn attachments(plan: &Plan, index: &Index, problems: &mut Vec<Problem>) {
     }
 }
 
-fn reason(refusal: &Refusal) -> &'static str {
+fn reason(refusal: &PlanRefusal) -> &'static str {
     match refusal {
-        Refusal::OtherExtension(_) => "OtherExtension",
-        Refusal::OwnPlugin(_) => "OwnPlugin",
-        Refusal::NameTaken(_) => "PluginNameTaken",
-        Refusal::BuiltInController(_) => "BuiltInController",
-        Refusal::GlobalPluginUnreadable(_) => "GlobalPluginUnreadable",
-        Refusal::Fellow { .. } => "MultiBackendRule",
+        PlanRefusal::OtherExtension(_) => "OtherExtension",
+        PlanRefusal::OwnPlugin(_) => "OwnPlugin",
+        PlanRefusal::NameTaken(_) => "PluginNameTaken",
+        PlanRefusal::BuiltInController(_) => "BuiltInController",
+        PlanRefusal::GlobalPluginUnreadable(_) => "GlobalPluginUnreadable",
+        PlanRefusal::Fellow { .. } => "MultiBackendRule",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::causes::in_words;
 use crate::lease::Writes;
-use crate::metrics::{self, Kind};
+use crate::metrics::{self, KindLabel};
 use crate::reconcile::action::{Action, Patched};
 use crate::reconcile::desired::policies::DesiredPolicy;
 use crate::reconcile::subject::{Subject, SubjectKind};
@@ -71,7 +71,7 @@ impl Writer {
             for (action, result) in results {
                 let subject = action.subject();
                 let kind = subject.kind.name();
-                let label = Kind { kind };
+                let label = KindLabel { kind };
                 if subject.kind == SubjectKind::Plugin && result.is_err() {
                     unwritten.insert(subject.key.clone());
                 }

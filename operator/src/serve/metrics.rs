@@ -3,7 +3,7 @@
 use crate::collect::{self, Collection, Collector, SHORTEST};
 use crate::lease::Writes;
 use crate::metrics::Metrics;
-use body::{Answer, Pieces};
+use body::{MetricsBody, Pieces};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
 };
@@ -51,12 +51,13 @@ impl Scrape {
     }
 
     /// The answer to one request.
-    pub async fn answer<B>(self, request: Request<B>) -> Response<Answer> {
+    pub async fn answer<B>(self, request: Request<B>) -> Response<MetricsBody> {
         if request.uri().path() != "/metrics" {
-            return text(StatusCode::NOT_FOUND, "metrics are at /metrics\n").map(Answer::Whole);
+            return text(StatusCode::NOT_FOUND, "metrics are at /metrics\n")
+                .map(MetricsBody::Whole);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return only("GET, HEAD").map(Answer::Whole);
+            return only("GET, HEAD").map(MetricsBody::Whole);
         }
         let (arrived, waits) = (Instant::now(), timeout(request.headers()));
         let accepted = negotiate::accepted(lines(request.headers(), &ACCEPT));
@@ -74,7 +75,7 @@ impl Scrape {
             Ok(collection) => collection,
             Err(why) => {
                 let answer = text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
-                return answer.map(Answer::Whole);
+                return answer.map(MetricsBody::Whole);
             }
         };
         let format = accepted.format(merger.is_whole());
@@ -83,7 +84,7 @@ impl Scrape {
         let lifeline = Lifeline::until(arrived + within, connection.unwrap_or_default())
             .without_pause_of(STALLED);
         let pieces = Pieces::new(merger.finish(format), gzip).bounded(permit, lifeline);
-        let mut response = Response::new(Answer::Pieces(Box::new(pieces)));
+        let mut response = Response::new(MetricsBody::Pieces(Box::new(pieces)));
         let open = format == Format::OpenMetrics;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, if open { OPEN } else { TEXT });

@@ -59,7 +59,7 @@ pub(super) async fn feed<K: Resource, S: Sink<K>>(
     context: Context<S>,
     mut ready: Option<Handle>,
 ) {
-    let label = metrics::Kind { kind };
+    let label = metrics::KindLabel { kind };
     let mut listed = Vec::new();
     while let Some(event) = events.next().await {
         match event {
@@ -125,7 +125,7 @@ fn readable<K: Resource, S>(
             Some(object)
         }
         Err(invalid) => {
-            let label = metrics::Kind { kind };
+            let label = metrics::KindLabel { kind };
             context.metrics.malformed.get_or_create(&label).inc();
             let namespace = namespace.unwrap_or_default();
             tracing::warn!(

@@ -15,7 +15,7 @@ pub struct Unreadable {
 
 /// What a directory holds.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedManifests {
     manifests: Manifests,
     texts: Vec<(PathBuf, String)>,
 }
@@ -26,7 +26,7 @@ pub struct Loaded {
 /// # Errors
 ///
 /// When a file cannot be read, or is no YAML.
-pub fn load(dir: &Path) -> Result<Loaded, Unreadable> {
+pub fn load(dir: &Path) -> Result<LoadedManifests, Unreadable> {
     let texts = texts(dir)?;
     let mut documents = Vec::new();
     for (path, text) in &texts {
@@ -38,10 +38,10 @@ pub fn load(dir: &Path) -> Result<Loaded, Unreadable> {
         })?);
     }
     let manifests = Manifests::read(documents).with_operators();
-    Ok(Loaded { manifests, texts })
+    Ok(LoadedManifests { manifests, texts })
 }
 
-impl Loaded {
+impl LoadedManifests {
     /// Puts the objects into `world`, and takes out what was there before. Says which could not be read, and which have no
     /// meaning here.
     pub fn into_world(&self, world: &World) {

@@ -24,7 +24,7 @@ pub const INGRESS: &str = "Ingress";
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Service {
+pub struct ObservedService {
     /// Its version.
     pub version: String,
     /// The annotation `konghq.com/plugins`.
@@ -35,7 +35,7 @@ pub struct Service {
 
 /// A KongPlugin of ours.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plugin {
+pub struct ObservedPlugin {
     /// Its version.
     pub version: String,
     /// Which Kong plugin it is.
@@ -50,7 +50,7 @@ pub struct Plugin {
 
 /// A DataPlane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DataPlane {
+pub struct ObservedDataPlane {
     /// Its version.
     pub version: String,
     /// The label that asks for the sidecar.
@@ -74,7 +74,7 @@ pub struct CaConfigMap {
 
 /// A NetworkPolicy, as it was last seen.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Policy {
+pub struct ObservedPolicy {
     /// Its version.
     pub version: String,
     /// Its UID.
@@ -87,7 +87,7 @@ pub struct Policy {
     pub owners: Vec<OwnerReference>,
 }
 
-impl Policy {
+impl ObservedPolicy {
     /// What is kept of a NetworkPolicy.
     #[must_use]
     pub fn of(policy: &NetworkPolicy) -> Self {
@@ -118,15 +118,15 @@ impl Policy {
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// Every Service.
-    pub services: HashMap<Key, Service>,
+    pub services: HashMap<Key, ObservedService>,
     /// KongPlugins that are ours.
-    pub plugins: BTreeMap<Key, Plugin>,
+    pub plugins: BTreeMap<Key, ObservedPlugin>,
     /// Every DataPlane.
-    pub dataplanes: BTreeMap<Key, DataPlane>,
+    pub dataplanes: BTreeMap<Key, ObservedDataPlane>,
     /// Every extension.
     pub extensions: BTreeMap<Key, crds::DataPlaneMetricsExtension>,
     /// Every NetworkPolicy.
-    pub policies: BTreeMap<Key, Policy>,
+    pub policies: BTreeMap<Key, ObservedPolicy>,
     /// By namespace.
     pub ca: BTreeMap<String, CaConfigMap>,
 }
@@ -157,7 +157,7 @@ impl Observe for crds::Service {
 
     fn seen(&self, observed: &mut Observed) -> bool {
         let annotation = |name: &str| self.annotations().get(name).cloned();
-        let service = Service {
+        let service = ObservedService {
             version: version(self),
             plugins: annotation(tagalong_index::annotation::PLUGINS),
             added: annotation(ADDED_PLUGIN),
@@ -183,7 +183,7 @@ impl Observe for crds::KongPlugin {
         if self.labels().get(MANAGED_BY_LABEL).map(String::as_str) != Some(MANAGED_BY) {
             return observed.plugins.remove(&key).is_some();
         }
-        let plugin = Plugin {
+        let plugin = ObservedPlugin {
             version: version(self),
             plugin: self.plugin.clone(),
             config: self.config.clone(),
@@ -206,7 +206,7 @@ impl Observe for crds::DataPlane {
     const INDEXED: ObjectKind = ObjectKind::DataPlane;
 
     fn seen(&self, observed: &mut Observed) -> bool {
-        let dataplane = DataPlane {
+        let dataplane = ObservedDataPlane {
             version: version(self),
             label: self.labels().get(INJECT_LABEL).cloned(),
             added: self.annotations().contains_key(ADDED_LABEL),
@@ -255,7 +255,7 @@ impl Observe for crds::DataPlaneMetricsExtension {
 impl Observed {
     /// The NetworkPolicy is new or has changed. Returns whether a reconcile pass is due.
     pub fn policy_seen(&mut self, policy: &NetworkPolicy) -> bool {
-        let seen = Policy::of(policy);
+        let seen = ObservedPolicy::of(policy);
         self.policies.insert(key(policy), seen.clone()) != Some(seen)
     }
 

@@ -14,7 +14,7 @@ pub(crate) type Labels<'a> = Vec<(&'a [u8], usize, &'a [u8])>;
 
 /// Kong's names and the Kubernetes Services (namespace, name) they stand for.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub struct NaiveTable {
     /// By the name of Kong's service.
     pub services: BTreeMap<String, (String, String)>,
     /// By the name of Kong's upstream.
@@ -23,7 +23,7 @@ pub struct Table {
 
 /// Rewrites a whole exposition, and counts.
 #[must_use]
-pub fn rewrite(options: Options, table: &Table, text: &[u8]) -> (Vec<u8>, Stats) {
+pub fn rewrite(options: Options, table: &NaiveTable, text: &[u8]) -> (Vec<u8>, Stats) {
     let mut out = Vec::new();
     let mut stats = Stats {
         bytes_in: text.len() as u64,
@@ -86,7 +86,7 @@ pub fn rewrite(options: Options, table: &Table, text: &[u8]) -> (Vec<u8>, Stats)
 }
 
 fn enrich(
-    table: &Table,
+    table: &NaiveTable,
     name: &[u8],
     labels: &Labels<'_>,
     line: &[u8],

@@ -11,7 +11,7 @@ use crate::pending::PendingMetadata;
 use crate::prefetch::ahead;
 use crate::quotes::Quotes;
 use crate::run::{REST, follows};
-use crate::sample::{Sample, SampleReader, Verdict};
+use crate::sample::{Sample, SampleReader, SampleVerdict};
 use crate::table::LabelTable;
 
 /// Rewrites one exposition as it streams by. See the [crate's documentation](crate) for what becomes of a line.
@@ -175,7 +175,7 @@ impl Rewriter {
                 Some(sample) if sample.end - start - 1 <= self.options.max_line => {
                     self.sample(start, sample, &mut splice);
                     start = match (sample.verdict, reader.head()) {
-                        (Verdict::Enrich { labels, .. }, Some(like)) => {
+                        (SampleVerdict::Enrich { labels, .. }, Some(like)) => {
                             self.run(start, sample.end, like, labels.len(), &mut splice)
                         }
                         _ => sample.end,
@@ -192,7 +192,7 @@ impl Rewriter {
         self.stats.lines += 1;
         self.stats.samples += 1;
         match sample.verdict {
-            Verdict::Enrich { at, labels } => {
+            SampleVerdict::Enrich { at, labels } => {
                 self.stats.enriched += 1;
                 if self.options.keep == Keep::Enriched {
                     splice.copy_to(start);
@@ -200,9 +200,9 @@ impl Rewriter {
                 }
                 return splice.insert(at, labels);
             }
-            Verdict::Labelled => self.stats.already_labelled += 1,
-            Verdict::Unknown => self.stats.unknown += 1,
-            Verdict::Other => {}
+            SampleVerdict::Labelled => self.stats.already_labelled += 1,
+            SampleVerdict::Unknown => self.stats.unknown += 1,
+            SampleVerdict::Other => {}
         }
         if self.options.keep == Keep::Enriched {
             splice.leave_out(start, sample.end);

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 12;
 
 /// What a line that is a sample is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict<'t> {
+pub(crate) enum SampleVerdict<'t> {
     /// It names no Kong service.
     Other,
     /// It names a Kong service that is not in the table.
@@ -33,7 +33,7 @@ pub(crate) struct Sample<'t> {
     /// Index after the line feed.
     pub end: usize,
     /// What becomes of the line.
-    pub verdict: Verdict<'t>,
+    pub verdict: SampleVerdict<'t>,
 }
 
 /// The label by which a sample is looked up. Offsets count from the line's start.
@@ -96,7 +96,7 @@ impl<'b, 't> SampleReader<'b, 't> {
                 Head::Value(from) => {
                     return Some(Sample {
                         end: tail(self.block, from)?,
-                        verdict: Verdict::Other,
+                        verdict: SampleVerdict::Other,
                     });
                 }
             },
@@ -115,17 +115,17 @@ impl<'b, 't> SampleReader<'b, 't> {
         self.start = start;
         self.len = end - start;
         let verdict = match self.key {
-            None => Verdict::Other,
+            None => SampleVerdict::Other,
             Some(Key {
                 at,
                 labels: Some(labels),
                 ..
-            }) => Verdict::Enrich {
+            }) => SampleVerdict::Enrich {
                 at: start + at,
                 labels,
             },
-            Some(Key { empty: true, .. }) => Verdict::Other,
-            Some(_) => Verdict::Unknown,
+            Some(Key { empty: true, .. }) => SampleVerdict::Other,
+            Some(_) => SampleVerdict::Unknown,
         };
         Some(Sample { end, verdict })
     }
@@ -143,11 +143,11 @@ impl<'b, 't> SampleReader<'b, 't> {
     }
 
     /// A sample that names a Kong service and has one of the added labels passes as it is.
-    fn clashing(&self) -> Verdict<'t> {
+    fn clashing(&self) -> SampleVerdict<'t> {
         if self.key.is_some() {
-            Verdict::Labelled
+            SampleVerdict::Labelled
         } else {
-            Verdict::Other
+            SampleVerdict::Other
         }
     }
 

@@ -7,7 +7,7 @@ use http_body_util::Full;
 use std::sync::Arc;
 
 /// Writes the process's own metrics in the OpenMetrics text format.
-pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What `prometheus-client` writes.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -16,7 +16,7 @@ pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; char
 #[derive(Clone)]
 pub struct Admin {
     readiness: Readiness,
-    metrics: Option<Metrics>,
+    metrics: Option<MetricsText>,
 }
 
 impl Admin {
@@ -31,7 +31,7 @@ impl Admin {
 
     /// Answers `/metrics` too.
     #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+    pub fn with_metrics(mut self, metrics: MetricsText) -> Self {
         self.metrics = Some(metrics);
         self
     }

@@ -1,6 +1,6 @@
 //! What each of our servers does when it starts and when it ends.
 
-use crate::admin::{Admin, Metrics};
+use crate::admin::{Admin, MetricsText};
 use crate::drain::{self, Drain, Ended, Trigger};
 use crate::logging::{self, LogArgs};
 use crate::readiness::Readiness;
@@ -61,7 +61,10 @@ impl Runtime {
     /// # Errors
     ///
     /// When a flag is no good or a port cannot be had.
-    pub async fn start(args: &RuntimeArgs, metrics: Option<Metrics>) -> Result<Self, StartError> {
+    pub async fn start(
+        args: &RuntimeArgs,
+        metrics: Option<MetricsText>,
+    ) -> Result<Self, StartError> {
         logging::init(&args.log)?;
         logging::log_panics();
         let readiness = Readiness::default();

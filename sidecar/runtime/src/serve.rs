@@ -25,7 +25,7 @@ use tokio::task::{JoinError, JoinSet};
 pub use handle::{ConnectionHandle, Lifeline, Peer};
 pub use handler::Handler;
 pub use limits::Limits;
-pub use protocol::{Failure, Http1, Http1Or2, Protocol};
+pub use protocol::{BoxError, Http1, Http1Or2, Protocol};
 
 mod answers;
 mod connection;

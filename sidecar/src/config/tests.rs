@@ -20,14 +20,14 @@ fn the_flags_of_the_design() {
     .expect("good flags");
     assert_eq!(file.listen.to_string(), "127.0.0.1:1");
     assert_eq!(file.kong.to_string(), "https://[::1]:8100/metrics");
-    assert_eq!(file.labels, Labels::File("f.json".into()));
+    assert_eq!(file.labels, LabelSource::File("f.json".into()));
 
     let stream = config("--labels-url https://tagalong:8443/v1/labels --token-file t --ca-file c")
         .expect("good flags");
     assert_eq!(stream.listen.to_string(), "[::]:9542");
     assert_eq!(stream.kong.to_string(), "http://127.0.0.1:8100/metrics");
     assert!(
-        matches!(stream.labels, Labels::Stream { url, .. } if url.to_string() == "https://tagalong:8443/v1/labels")
+        matches!(stream.labels, LabelSource::Stream { url, .. } if url.to_string() == "https://tagalong:8443/v1/labels")
     );
     assert!(
         config("--labels-url http://127.0.0.1:8443/v1/labels --token-file t --ca-file c").is_ok()

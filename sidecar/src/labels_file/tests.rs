@@ -9,7 +9,7 @@ fn anything() -> Room {
     Room::within(None)
 }
 
-fn version(look: Option<Result<Loaded, FileError>>) -> Option<u64> {
+fn version(look: Option<Result<ActiveTable, FileError>>) -> Option<u64> {
     look.expect("a change").expect("a good file").version
 }
 
@@ -28,20 +28,20 @@ fn each_new_state_is_read_once() {
         (Some(1), 1, 0)
     );
     assert_eq!(loaded.labels.len(), 1);
-    assert!(file.look(&Loaded::default()).is_none());
+    assert!(file.look(&ActiveTable::default()).is_none());
 
     fs::write(&path, TWO).expect("written");
-    assert_eq!(version(file.look(&Loaded::default())), Some(2));
-    assert!(file.look(&Loaded::default()).is_none());
+    assert_eq!(version(file.look(&ActiveTable::default())), Some(2));
+    assert!(file.look(&ActiveTable::default()).is_none());
 
     let beside = directory.path().join("new.json");
     fs::write(&beside, ONE).expect("written");
     fs::rename(&beside, &path).expect("renamed");
-    assert_eq!(version(file.look(&Loaded::default())), Some(1));
+    assert_eq!(version(file.look(&ActiveTable::default())), Some(1));
 
     fs::write(&path, "{\n\"type\":").expect("written");
     let error = file
-        .look(&Loaded::default())
+        .look(&ActiveTable::default())
         .expect("a change")
         .expect_err("a broken file");
     assert_eq!(
@@ -49,18 +49,18 @@ fn each_new_state_is_read_once() {
         format!("{}:2:7: EOF while parsing a value", path.display())
     );
     assert!(
-        file.look(&Loaded::default()).is_none(),
+        file.look(&ActiveTable::default()).is_none(),
         "refused once, not every second"
     );
 
     fs::remove_file(&path).expect("removed");
     assert!(matches!(
-        file.look(&Loaded::default()),
+        file.look(&ActiveTable::default()),
         Some(Err(FileError::Read(..)))
     ));
-    assert!(file.look(&Loaded::default()).is_none());
+    assert!(file.look(&ActiveTable::default()).is_none());
     fs::write(&path, ONE).expect("written");
-    assert_eq!(version(file.look(&Loaded::default())), Some(1));
+    assert_eq!(version(file.look(&ActiveTable::default())), Some(1));
 }
 
 /// The way a kubelet updates a mounted ConfigMap.
@@ -76,10 +76,10 @@ fn a_swapped_symlink_is_seen() {
     symlink("..data/labels.json", at("labels.json")).expect("linked");
     let (mut file, loaded) = LabelsFile::open(at("labels.json"), anything()).expect("a good file");
     assert_eq!(loaded.version, Some(1));
-    assert!(file.look(&Loaded::default()).is_none());
+    assert!(file.look(&ActiveTable::default()).is_none());
     symlink("..2", at("..data_tmp")).expect("linked");
     fs::rename(at("..data_tmp"), at("..data")).expect("renamed");
-    assert_eq!(version(file.look(&Loaded::default())), Some(2));
+    assert_eq!(version(file.look(&ActiveTable::default())), Some(2));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-fn text(metrics: &Metrics, table: &Loaded) -> String {
+fn text(metrics: &Metrics, table: &ActiveTable) -> String {
     let mut out = Vec::new();
     metrics.write(table, &mut out);
     String::from_utf8(out).expect("UTF-8")
@@ -20,9 +20,10 @@ fn every_family_is_told_once_and_every_sample_belongs_to_it() {
     let metrics = Metrics::default();
     metrics.push.used.store(true, Relaxed);
     metrics.push.last_message.store(1, Relaxed);
-    metrics.ended(Outcome::TooSlow);
+    metrics.ended(ScrapeOutcome::TooSlow);
     let room = crate::memory::Room::within(None);
-    let table = Loaded::snapshot(br#"{"version":3}"#, &Loaded::default(), room).expect("a table");
+    let table =
+        ActiveTable::snapshot(br#"{"version":3}"#, &ActiveTable::default(), room).expect("a table");
     let text = text(&metrics, &table);
     let (mut family, mut told, mut samples) = ("", BTreeSet::new(), BTreeSet::new());
     let mut lines = text.lines();
@@ -62,7 +63,7 @@ fn every_family_is_told_once_and_every_sample_belongs_to_it() {
 
 #[test]
 fn what_there_is_not_is_not_told() {
-    let text = text(&Metrics::default(), &Loaded::default());
+    let text = text(&Metrics::default(), &ActiveTable::default());
     for absent in ["table_version", "table_timestamp", "push_"] {
         assert!(!text.contains(absent), "{absent}");
     }

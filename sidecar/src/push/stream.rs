@@ -14,7 +14,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tagalong_runtime::with_causes;
-use tagalong_wire::{CONTENT_TYPE, Delta, Kind, Lines, MAX_MESSAGE, Message, TooLong};
+use tagalong_wire::{CONTENT_TYPE, Delta, Lines, MAX_MESSAGE, Message, MessageKind, TooLong};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use super::error::StreamError;
 use crate::memory::Room;
 use crate::net::{self, Io};
-use crate::table::{Loaded, Tables};
+use crate::table::{ActiveTable, TableHandle};
 use crate::url::Url;
 
 /// How much of an answer that is no stream is read, in bytes: the reason it gives.
@@ -45,7 +45,7 @@ pub(super) struct Stream {
 /// What the operator said.
 pub(super) enum News {
     /// The whole table, ready for use.
-    Table(Loaded),
+    Table(ActiveTable),
     Delta(Delta),
     Heartbeat(u64),
     /// Something that this version does not know.
@@ -70,7 +70,7 @@ impl Stream {
         url: &Url,
         token_file: &Path,
         ca_file: &Path,
-        in_use: &Loaded,
+        in_use: &ActiveTable,
         room: Room,
     ) -> Result<Self, StreamError> {
         let request = request(url, token_file)?;
@@ -108,7 +108,7 @@ impl Stream {
     }
 
     /// What comes next, while these tables are in use. Not to be called again after an error.
-    pub(super) async fn next(&mut self, tables: &Tables) -> Result<News, StreamError> {
+    pub(super) async fn next(&mut self, tables: &TableHandle) -> Result<News, StreamError> {
         loop {
             if let Some(news) = self.read.pop_front() {
                 self.begun |= matches!(news, Ok(News::Table(_)));
@@ -132,14 +132,16 @@ impl Stream {
 
 /// Reads a message, if there is room for what it holds. A snapshot becomes the table here and now: it is never in memory as
 /// anything else.
-fn news(line: &[u8], in_use: &Loaded, room: Room) -> Result<News, StreamError> {
-    let kind = Kind::of(line)?;
+fn news(line: &[u8], in_use: &ActiveTable, room: Room) -> Result<News, StreamError> {
+    let kind = MessageKind::of(line)?;
     match kind {
-        Kind::Snapshot => return Ok(News::Table(Loaded::snapshot(line, in_use, room)?)),
-        Kind::Delta => room
+        MessageKind::Snapshot => {
+            return Ok(News::Table(ActiveTable::snapshot(line, in_use, room)?));
+        }
+        MessageKind::Delta => room
             .check(2 * in_use.labels.bytes() + DELTA * line.len())
             .map_err(StreamError::Change)?,
-        Kind::Heartbeat | Kind::Unknown => {}
+        MessageKind::Heartbeat | MessageKind::Unknown => {}
     }
     Ok(match kind.read(line)? {
         Message::Delta(delta) => News::Delta(delta),
@@ -149,7 +151,7 @@ fn news(line: &[u8], in_use: &Loaded, room: Room) -> Result<News, StreamError> {
 }
 
 /// Where it is not the message that is too long, it is the room that is too small for it.
-fn too_long(error: TooLong, room: Room, in_use: &Loaded, begun: bool) -> StreamError {
+fn too_long(error: TooLong, room: Room, in_use: &ActiveTable, begun: bool) -> StreamError {
     let needs = error.limit + 1 + in_use.labels.bytes();
     match room.check(needs) {
         Err(large) if error.limit < MAX_MESSAGE && begun => StreamError::Change(large),

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::table::Loaded;
+use crate::table::ActiveTable;
 
 const PATIENT: Duration = Duration::from_secs(60);
 const SNAPSHOT: &str = r#"{"type":"SNAPSHOT","version":7,"services":{"k":{"namespace":"n","name":"s"}},"upstreams":{}}"#;
@@ -143,7 +143,7 @@ async fn operator(tls: Arc<rustls::ServerConfig>, scripts: Vec<Script>) -> Opera
 
 struct Client {
     files: tempfile::TempDir,
-    tables: Tables,
+    tables: TableHandle,
     metrics: Arc<Metrics>,
     following: Option<JoinHandle<()>>,
 }
@@ -161,7 +161,7 @@ impl Client {
         let files = tempfile::tempdir().expect("a directory");
         let client = Self {
             files,
-            tables: Tables::default(),
+            tables: TableHandle::default(),
             metrics: Arc::default(),
             following: None,
         };
@@ -182,7 +182,7 @@ impl Client {
         let file = |name| self.files.path().join(name);
         let room = Room::within(limit);
         let url = url.parse().expect("a URL");
-        let mut push = Push::new(url, file("token"), file("ca.crt"), room);
+        let mut push = LabelClient::new(url, file("token"), file("ca.crt"), room);
         push.backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
         push.silence = Duration::from_secs(1);
         let follow = push.follow(Arc::clone(&self.tables), Arc::clone(&self.metrics));
@@ -195,7 +195,7 @@ impl Client {
         client
     }
 
-    async fn until(&self, what: &str, holds: impl Fn(&Metrics, &Loaded) -> bool) {
+    async fn until(&self, what: &str, holds: impl Fn(&Metrics, &ActiveTable) -> bool) {
         let waiting = async {
             while !holds(&self.metrics, &self.tables.load()) {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -9,8 +9,8 @@ use http_body::{Frame, SizeHint};
 use tagalong_runtime::serve::{ConnectionHandle, Lifeline};
 use tokio::time::Instant;
 
-use crate::metrics::{Metrics, Outcome};
-use crate::scrape::{Broken, Reader};
+use crate::metrics::{Metrics, ScrapeOutcome};
+use crate::scrape::{Broken, PipeReader};
 
 /// A few bytes at once, or a scrape as it comes.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Body {
 
     /// The rest of a scrape, which must be through by `deadline`.
     pub(super) fn scrape(
-        reader: Reader,
+        reader: PipeReader,
         metrics: Arc<Metrics>,
         connection: ConnectionHandle,
         deadline: Instant,
@@ -79,7 +79,7 @@ impl http_body::Body for Body {
 /// Tells at its end how it ended.
 #[derive(Debug)]
 struct Passing {
-    reader: Reader,
+    reader: PipeReader,
     metrics: Arc<Metrics>,
     deadline: Instant,
     _lifeline: Lifeline,
@@ -88,12 +88,12 @@ struct Passing {
 impl Drop for Passing {
     fn drop(&mut self) {
         let outcome = match self.reader.end() {
-            Some(Ok(())) if self.reader.is_taken() => Outcome::Ok,
-            Some(Err(Broken::Kong)) => Outcome::KongCutOff,
-            Some(Err(Broken::TooSlow)) => Outcome::TooSlow,
-            Some(Err(Broken::Panic)) => Outcome::Panic,
-            _ if Instant::now() >= self.deadline => Outcome::TimedOut,
-            _ => Outcome::ReaderGone,
+            Some(Ok(())) if self.reader.is_taken() => ScrapeOutcome::Ok,
+            Some(Err(Broken::Kong)) => ScrapeOutcome::KongCutOff,
+            Some(Err(Broken::TooSlow)) => ScrapeOutcome::TooSlow,
+            Some(Err(Broken::Panic)) => ScrapeOutcome::Panic,
+            _ if Instant::now() >= self.deadline => ScrapeOutcome::TimedOut,
+            _ => ScrapeOutcome::ReaderGone,
         };
         self.metrics.ended(outcome);
     }

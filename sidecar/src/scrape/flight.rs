@@ -19,10 +19,10 @@ use super::gzip::Gzip;
 use super::patience::{Patience, StandStill};
 use super::pipe::{Broken, Writer, pipe};
 use super::render::Rendering;
-use super::{Answer, ScrapeError, Seat, Shared, Upstream};
+use super::{ScrapeAnswer, ScrapeError, Seat, Shared, Upstream};
 use crate::kong::{KongError, SILENCE, discard};
 use crate::metrics::Metrics;
-use crate::table::Loaded;
+use crate::table::ActiveTable;
 
 /// What is handed out at once, in bytes, if Kong has sent enough: fewer and larger writes.
 const PIECE: usize = 32 * 1024;
@@ -105,7 +105,7 @@ async fn abandoned(seats: &mut [Seat]) {
 struct Flight<U> {
     shared: Arc<Shared<U>>,
     /// One table from the first line to the last.
-    table: Arc<Loaded>,
+    table: Arc<ActiveTable>,
     /// Whether the sidecar's own families may follow: not behind the `# EOF` of OpenMetrics.
     own: bool,
     sides: Vec<Side>,
@@ -139,7 +139,11 @@ impl<U: Upstream> Flight<U> {
         for seat in seats {
             let (writer, body) = pipe(&wake);
             let content_type = content_type.clone();
-            if seat.answer.send(Ok(Answer { content_type, body })).is_ok() {
+            if seat
+                .answer
+                .send(Ok(ScrapeAnswer { content_type, body }))
+                .is_ok()
+            {
                 let readers = match seat.want.keep {
                     Keep::All => &mut all,
                     Keep::Enriched => &mut enriched,

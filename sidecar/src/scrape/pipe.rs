@@ -34,7 +34,7 @@ pub(super) struct Writer(Arc<Shared>);
 
 /// The reader's end.
 #[derive(Debug)]
-pub struct Reader(Arc<Shared>);
+pub struct PipeReader(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -54,12 +54,12 @@ struct State {
     waker: Option<Waker>,
 }
 
-pub(super) fn pipe(flight: &Arc<Notify>) -> (Writer, Reader) {
+pub(super) fn pipe(flight: &Arc<Notify>) -> (Writer, PipeReader) {
     let shared = Arc::new(Shared {
         state: Mutex::default(),
         flight: Arc::clone(flight),
     });
-    (Writer(Arc::clone(&shared)), Reader(shared))
+    (Writer(Arc::clone(&shared)), PipeReader(shared))
 }
 
 // === impl Writer ===
@@ -121,9 +121,9 @@ impl Drop for Writer {
     }
 }
 
-// === impl Reader ===
+// === impl PipeReader ===
 
-impl Reader {
+impl PipeReader {
     /// The next bytes; `None` is the clean end.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for PipeReader {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.gone = true;

@@ -78,7 +78,7 @@ where
         script,
     };
     (
-        Scraper::new(upstream, Tables::default(), Arc::clone(&metrics)),
+        Scraper::new(upstream, TableHandle::default(), Arc::clone(&metrics)),
         metrics,
     )
 }
@@ -93,18 +93,18 @@ fn connection() -> ConnectionHandle {
     ConnectionHandle::default()
 }
 
-async fn ask<F>(scraper: &Scraper<Scripted<F>>) -> Result<Reader, ScrapeError>
+async fn ask<F>(scraper: &Scraper<Scripted<F>>) -> Result<PipeReader, ScrapeError>
 where
     F: Fn(usize) -> Result<Vec<Step>, KongError> + Send + Sync + 'static,
 {
     Ok(scraper.scrape(PLAIN, connection()).await?.body)
 }
 
-async fn next(reader: &mut Reader) -> Option<Result<Bytes, Broken>> {
+async fn next(reader: &mut PipeReader) -> Option<Result<Bytes, Broken>> {
     std::future::poll_fn(|cx| reader.poll_next(cx)).await
 }
 
-async fn read(mut reader: Reader) -> Result<usize, Broken> {
+async fn read(mut reader: PipeReader) -> Result<usize, Broken> {
     let mut length = 0;
     while let Some(bytes) = next(&mut reader).await {
         length += bytes?.len();
@@ -186,7 +186,7 @@ async fn who_stands_still_is_cut_off_when_patience_ends_and_not_before() {
 }
 
 /// Reads, and takes so long for each MiB.
-async fn read_slowly(mut reader: Reader, mebibyte: Duration) -> Result<usize, Broken> {
+async fn read_slowly(mut reader: PipeReader, mebibyte: Duration) -> Result<usize, Broken> {
     let mut length = 0;
     while let Some(bytes) = next(&mut reader).await {
         let bytes = bytes?.len();
@@ -243,7 +243,7 @@ async fn who_has_just_stopped_has_the_rest_of_its_time_and_who_goes_on_gets_ever
 }
 
 /// Reads so many bytes, and then no more.
-async fn read_until(reader: &mut Reader, length: usize) {
+async fn read_until(reader: &mut PipeReader, length: usize) {
     let mut read = 0;
     while read < length {
         match next(reader).await {

@@ -24,8 +24,8 @@ fn snapshot(count: usize) -> String {
     json + "}}"
 }
 
-fn load(json: &str, in_use: &Loaded, room: Room) -> Result<Loaded, LoadError> {
-    Loaded::snapshot(json.as_bytes(), in_use, room)
+fn load(json: &str, in_use: &ActiveTable, room: Room) -> Result<ActiveTable, LoadError> {
+    ActiveTable::snapshot(json.as_bytes(), in_use, room)
 }
 
 /// The most names that a room of this limit takes as the first snapshot.
@@ -33,7 +33,7 @@ fn most(room: Room) -> usize {
     let (mut fits, mut does_not) = (0, 100_000);
     while does_not - fits > 1 {
         let middle = usize::midpoint(fits, does_not);
-        match load(&snapshot(middle), &Loaded::default(), room) {
+        match load(&snapshot(middle), &ActiveTable::default(), room) {
             Ok(_) => fits = middle,
             Err(LoadError::TooLarge(_)) => does_not = middle,
             Err(LoadError::Parse(error)) => panic!("{error}"),
@@ -48,7 +48,7 @@ fn what_is_taken_once_is_taken_again_and_may_not_grow_beyond_it() {
     let most = most(room);
     assert!(most > 5_000, "{most} names in 4 MiB");
     let json = snapshot(most);
-    let table = load(&json, &Loaded::default(), room).expect("it fits");
+    let table = load(&json, &ActiveTable::default(), room).expect("it fits");
     let again = load(&json, &table, room).expect("the same, beside the one in use");
     let mut delta = Delta {
         version: 2,
@@ -68,11 +68,11 @@ fn what_is_taken_once_is_taken_again_and_may_not_grow_beyond_it() {
 #[test]
 fn what_is_no_snapshot_is_told_before_what_does_not_fit() {
     let room = Room::within(None);
-    let error = load(r#"{"services":{}}"#, &Loaded::default(), room).expect_err("no version");
+    let error = load(r#"{"services":{}}"#, &ActiveTable::default(), room).expect_err("no version");
     assert!(
         error.to_string().contains("missing field `version`"),
         "{error}"
     );
-    let empty = load(r#"{"version":3}"#, &Loaded::default(), room).expect("a table");
+    let empty = load(r#"{"version":3}"#, &ActiveTable::default(), room).expect("a table");
     assert_eq!((empty.version, empty.labels.len()), (Some(3), 0));
 }

@@ -32,7 +32,7 @@ mod versions;
 use std::time::Duration;
 
 pub use lines::{Lines, TooLong};
-pub use message::{Delta, Kind, Message, ParseError, Unset};
+pub use message::{Delta, Message, MessageKind, ParseError, Unset};
 pub use names::{Entries, Names, ServiceRef};
 pub use snapshot::{NameKind, Snapshot};
 #[cfg(any(test, feature = "oracle"))]

@@ -25,7 +25,7 @@ pub enum Message {
 
 /// The type of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum MessageKind {
     /// The whole table.
     Snapshot,
     /// What changed.
@@ -82,7 +82,7 @@ impl Message {
     /// # Errors
     /// Not JSON, no `type`, or a known type whose fields do not fit.
     pub fn parse(json: &[u8]) -> Result<Self, ParseError> {
-        Kind::of(json)?.read(json)
+        MessageKind::of(json)?.read(json)
     }
 
     /// Appends the message as one line with its newline. [`Unknown`](Self::Unknown) has no form and appends nothing.
@@ -104,9 +104,9 @@ impl Message {
     }
 }
 
-// === impl Kind ===
+// === impl MessageKind ===
 
-impl Kind {
+impl MessageKind {
     /// The type of the message that this line is.
     ///
     /// # Errors
@@ -190,12 +190,12 @@ struct Head<'a> {
 }
 
 impl Head<'_> {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> MessageKind {
         match &*self.kind.0 {
-            "SNAPSHOT" => Kind::Snapshot,
-            "DELTA" => Kind::Delta,
-            "HEARTBEAT" => Kind::Heartbeat,
-            _ => Kind::Unknown,
+            "SNAPSHOT" => MessageKind::Snapshot,
+            "DELTA" => MessageKind::Delta,
+            "HEARTBEAT" => MessageKind::Heartbeat,
+            _ => MessageKind::Unknown,
         }
     }
 }

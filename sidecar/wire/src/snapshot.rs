@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 
 #[cfg(any(test, feature = "oracle"))]
-use crate::message::Kind;
+use crate::message::MessageKind;
 use crate::message::ParseError;
 use crate::names::{Each, Names, Text};
 
@@ -82,7 +82,7 @@ impl Snapshot {
     /// As [`read`](Self::read), or another type of message.
     #[cfg(any(test, feature = "oracle"))]
     pub fn from_file(json: &[u8]) -> Result<Self, ParseError> {
-        Kind::expect(json, Kind::Snapshot)?;
+        MessageKind::expect(json, MessageKind::Snapshot)?;
         Self::parse(json)
     }
 }

@@ -1,7 +1,7 @@
 //! The webhook's patch for the example's DataPlane; its decision is a pure function, so no cluster is needed.
 
 use serde_json::{Value, json};
-use tagalong_webhook::{Settings, Verdict, inject};
+use tagalong_webhook::{InjectionSettings, Verdict, inject};
 use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
 use crate::{Failure, example};
@@ -19,7 +19,7 @@ pub fn patch() -> Result<Vec<Value>, Failure> {
         "metadata": { "name": "kong", "namespace": "default", "labels": { INJECT_LABEL: INJECT_ENABLED } },
         "spec": configuration["spec"]["dataPlaneOptions"],
     });
-    let settings = Settings::new(
+    let settings = InjectionSettings::new(
         concat!("tagalong-sidecar:", env!("CARGO_PKG_VERSION")),
         "https://tagalong-operator.tagalong-system.svc:8443/v1/labels",
     );

@@ -7,6 +7,7 @@
 )]
 
 mod files;
+mod names;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

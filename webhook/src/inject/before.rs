@@ -7,7 +7,7 @@ use tagalong_wire::contract::{
 
 use super::kind::Kind;
 use super::marker;
-use crate::Settings;
+use crate::InjectionSettings;
 
 /// The pod template before the update, if it has to stay, given that `base` is the user's part of it after the update.
 pub(super) fn kept<'a>(
@@ -15,7 +15,7 @@ pub(super) fn kept<'a>(
     object: &Value,
     old: Option<&'a Value>,
     base: &Value,
-    settings: &Settings,
+    settings: &InjectionSettings,
 ) -> Option<&'a Value> {
     let old = old?;
     let before = old.pointer(kind.template())?;

@@ -36,7 +36,7 @@ pub(super) struct Marker {
     /// Names that were added to the pull secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) pull_secrets: Vec<String>,
-    /// When the webhook that put it in had started: [`Settings::started`](crate::Settings::started).
+    /// When the webhook that put it in had started: [`InjectionSettings::started`](crate::InjectionSettings::started).
     #[serde(default, skip_serializing_if = "is_zero")]
     since: u64,
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tagalong_wire::contract::{IMAGE_ANNOTATION, PORT_ANNOTATION, RESOURCES_ANNOTATION};
 
-use crate::{Settings, resources};
+use crate::{InjectionSettings, resources};
 
 /// The settings of one sidecar.
 pub(super) struct Overrides {
@@ -15,14 +15,18 @@ pub(super) struct Overrides {
 impl Overrides {
     /// Reads the annotations of `object`. One that cannot be followed is warned about and the installation's setting
     /// stands: a typing error must not take the sidecar, and with it the HPA's metrics, away from a running Kong.
-    pub(super) fn read(object: &Value, settings: &Settings, warnings: &mut Vec<String>) -> Self {
+    pub(super) fn read(
+        object: &Value,
+        settings: &InjectionSettings,
+        warnings: &mut Vec<String>,
+    ) -> Self {
         let mut given = Given {
             annotations: object.pointer("/metadata/annotations"),
             warnings,
         };
         Self {
             image: given
-                .read(IMAGE_ANNOTATION, Settings::image)
+                .read(IMAGE_ANNOTATION, InjectionSettings::image)
                 .unwrap_or_else(|| settings.image.clone()),
             listen_port: given
                 .read(PORT_ANNOTATION, port)

@@ -11,7 +11,7 @@ use super::listen::Status;
 use super::overrides::Overrides;
 use super::pod::Pod;
 use crate::settings::PullPolicy;
-use crate::{Settings, image, resources, security};
+use crate::{InjectionSettings, image, resources, security};
 
 /// Where the volume is mounted.
 const MOUNT: &str = "/var/run/tagalong";
@@ -22,7 +22,7 @@ const TOKEN: &str = "token";
 /// liveness probe gives it two minutes, so that only a process that will not recover is restarted.
 pub(super) fn container(
     overrides: &Overrides,
-    settings: &Settings,
+    settings: &InjectionSettings,
     pod: &Pod<'_>,
     kong: &Status,
 ) -> Value {
@@ -68,7 +68,7 @@ pub(super) fn container(
 }
 
 /// Variables, not flags: an older image, pinned by annotation, passes over a variable that it does not know.
-fn environment(settings: &Settings) -> Vec<Value> {
+fn environment(settings: &InjectionSettings) -> Vec<Value> {
     let mut all = vec![json!({
         "name": POD_UID_ENV,
         "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}},

@@ -3,10 +3,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{BadReview, LONGEST_WARNING, review};
-use crate::{Settings, Verdict};
+use crate::{InjectionSettings, Verdict};
 
-fn settings() -> Settings {
-    Settings::new("sidecar:1", "https://operator/v1/labels")
+fn settings() -> InjectionSettings {
+    InjectionSettings::new("sidecar:1", "https://operator/v1/labels")
 }
 
 fn ask(request: &Value) -> Value {

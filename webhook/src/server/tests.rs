@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::{Handler, PATH};
 use crate::intake::LARGEST;
 use crate::intake::tests::{End, Sent};
-use crate::{Metrics, Settings};
+use crate::{InjectionSettings, Metrics};
 
 fn handler() -> Handler {
     Handler::new(
-        Settings::new("sidecar:1", "https://operator/v1/labels"),
+        InjectionSettings::new("sidecar:1", "https://operator/v1/labels"),
         Metrics::new(),
     )
 }

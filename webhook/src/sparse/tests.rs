@@ -1,18 +1,18 @@
 use serde_json::{Value, json};
 
-use super::{BUDGET, Reader, is_partial, is_passed_over};
+use super::{BUDGET, SparseReader, is_partial, is_passed_over};
 
 fn deployment(template: &Value) -> String {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 2, "template": template}}).to_string()
 }
 
-fn template(reader: &Reader, template: &Value) -> Value {
+fn template(reader: &SparseReader, template: &Value) -> Value {
     reader.object(&deployment(template))["spec"]["template"].clone()
 }
 
 #[test]
 fn what_is_looked_at_is_built_and_the_rest_is_compared() {
-    let reader = Reader::default();
+    let reader = SparseReader::default();
     let pod = json!({
         "metadata": {"annotations": {"a": "b"}, "labels": {"app": "kong"}},
         "spec": {
@@ -45,13 +45,13 @@ fn what_is_looked_at_is_built_and_the_rest_is_compared() {
 fn ours_is_built_to_the_last_field() {
     let ours = json!({"name": "tagalong", "args": ["a", {"b": [1.5, null]}]});
     let pod = json!({"spec": {"containers": [ours], "initContainers": [ours], "volumes": [ours, {"name": "bare"}]}});
-    assert_eq!(template(&Reader::default(), &pod), pod);
+    assert_eq!(template(&SparseReader::default(), &pod), pod);
     assert!(!is_partial(&pod));
 }
 
 #[test]
 fn a_template_beyond_the_budget_is_passed_over_as_a_whole() {
-    let reader = Reader::default();
+    let reader = SparseReader::default();
     for list in [
         "containers",
         "initContainers",
@@ -76,7 +76,7 @@ fn a_template_beyond_the_budget_is_passed_over_as_a_whole() {
 
 #[test]
 fn a_long_text_is_not_built() {
-    let reader = Reader::default();
+    let reader = SparseReader::default();
     let pod = json!({"metadata": {"annotations": {"a": "x".repeat(5000)}}});
     assert!(is_partial(
         &template(&reader, &pod)["metadata"]["annotations"]["a"]

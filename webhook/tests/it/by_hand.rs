@@ -1,7 +1,7 @@
 //! `inject` without a server does what the webhook does.
 
 use serde_json::Value;
-use tagalong_webhook::Settings;
+use tagalong_webhook::InjectionSettings;
 use tagalong_webhook::by_hand::rewritten;
 
 use crate::support::{all_settings, applied, corpus, injected, settings};
@@ -14,7 +14,7 @@ fn read(text: &str) -> Vec<Value> {
 fn the_corpus_comes_out_as_the_webhook_would_make_it() {
     for settings in all_settings() {
         let objects: Vec<Value> = corpus().into_iter().map(|(_, object)| object).collect();
-        let dated = Settings {
+        let dated = InjectionSettings {
             started: 7,
             ..settings.clone()
         };

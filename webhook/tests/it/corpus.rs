@@ -7,7 +7,7 @@ use support::{
     all_settings, applied, corpus, injected, object, settings, sidecar, template, template_mut,
     unmarked,
 };
-use tagalong_webhook::{Refusal, Settings, Verdict, inject};
+use tagalong_webhook::{InjectionSettings, Refusal, Verdict, inject};
 
 #[test]
 fn each_object_gets_the_sidecar_and_loses_it_without_a_trace() {
@@ -48,7 +48,7 @@ fn twice_is_once() {
 
 #[test]
 fn a_sidecar_of_another_version_becomes_this_version() {
-    let newer = Settings {
+    let newer = InjectionSettings {
         image: "ghcr.io/example/tagalong-sidecar:0.2.0".to_owned(),
         ..settings()
     };
@@ -137,12 +137,12 @@ fn kong_stays_where_it_is() {
 #[test]
 fn the_log_is_set_by_variables_and_by_default_not_at_all() {
     let object = object("smallest");
-    let env = |settings: &Settings| {
+    let env = |settings: &InjectionSettings| {
         let with = applied(&object, &injected(&object, settings));
         sidecar(&with).expect("the sidecar")["env"].clone()
     };
     assert_eq!(env(&settings()).as_array().map(Vec::len), Some(1));
-    let set = Settings {
+    let set = InjectionSettings {
         log: Some("warn".to_owned()),
         log_format: Some(tagalong_runtime::logging::LogFormat::Json),
         ..settings()
@@ -186,11 +186,11 @@ fn a_pod_with_resources_of_its_own_stays_valid() {
 
 #[test]
 fn pull_secrets_are_added_to_others_and_taken_out_again() {
-    let set = Settings {
+    let set = InjectionSettings {
         pull_secrets: vec!["a".to_owned(), "b".to_owned()],
         ..settings()
     };
-    let always = Settings {
+    let always = InjectionSettings {
         pull_secrets_always: true,
         ..set.clone()
     };
@@ -475,7 +475,7 @@ fn a_promotion_is_not_disturbed() {
     bare["status"] = json!({"rollout": {"conditions": [
         {"type": "RolledOut", "status": "False", "reason": "PromotionInProgress"}
     ]}});
-    let older = Settings {
+    let older = InjectionSettings {
         image: "old:1".to_owned(),
         native: false,
         ..settings()
@@ -525,11 +525,11 @@ fn a_promotion_is_not_disturbed() {
 
 #[test]
 fn of_two_versions_that_answer_in_turn_the_later_one_wins() {
-    let older = Settings {
+    let older = InjectionSettings {
         started: 100,
         ..settings()
     };
-    let newer = Settings {
+    let newer = InjectionSettings {
         labels_url: "https://elsewhere/v1/labels".to_owned(),
         started: 200,
         ..settings()
@@ -537,7 +537,7 @@ fn of_two_versions_that_answer_in_turn_the_later_one_wins() {
     for (name, object) in corpus() {
         let first = applied(&object, &injected(&object, &older));
         // An owner takes the sidecar out at each reconcile, and replicas of both versions answer, as it happens.
-        let reconcile = |stored: &Value, settings: &Settings| {
+        let reconcile = |stored: &Value, settings: &InjectionSettings| {
             let outcome = inject(&object, Some(stored), settings);
             applied(&object, &outcome)
         };
@@ -549,7 +549,7 @@ fn of_two_versions_that_answer_in_turn_the_later_one_wins() {
 
         // A replica of the same version that started earlier or later changes nothing, not even the date.
         for started in [50, 199, 201, 999] {
-            let sibling = Settings {
+            let sibling = InjectionSettings {
                 started,
                 ..newer.clone()
             };
@@ -557,7 +557,7 @@ fn of_two_versions_that_answer_in_turn_the_later_one_wins() {
         }
 
         // A rollback starts last.
-        let rollback = Settings {
+        let rollback = InjectionSettings {
             started: 300,
             ..older.clone()
         };
@@ -587,7 +587,7 @@ fn of_two_versions_that_answer_in_turn_the_later_one_wins() {
 
 #[test]
 fn scrape_annotations_are_the_users_when_the_user_has_them() {
-    let settings = Settings {
+    let settings = InjectionSettings {
         scrape_annotations: true,
         ..settings()
     };

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use support::{all_settings, applied, corpus, injected, sidecar, template, unmarked};
-use tagalong_webhook::{Settings, Verdict, inject};
+use tagalong_webhook::{InjectionSettings, Verdict, inject};
 
 /// Keys and words that the code under test looks for, so that arbitrary JSON meets it where it hurts.
 const WORDS: &[&str] = &[
@@ -133,7 +133,7 @@ fn damaged() -> impl Strategy<Value = Value> {
         })
 }
 
-fn some_settings() -> impl Strategy<Value = Settings> {
+fn some_settings() -> impl Strategy<Value = InjectionSettings> {
     prop::sample::select(all_settings())
 }
 
@@ -256,7 +256,7 @@ proptest! {
     /// The plain way, the object built as a whole and `inject` asked, is the judge of the one that passes most of it over.
     #[test]
     fn what_is_passed_over_changes_nothing(object in prop_oneof![anything(), damaged()], old in prop::option::of(damaged()), stored in any::<bool>(), older in some_settings(), settings in some_settings()) {
-        let older = Settings { started: 100, ..older };
+        let older = InjectionSettings { started: 100, ..older };
         let old = old.map(|old| if stored { applied(&old, &injected(&old, &older)) } else { old });
         for object in [Some(&object), old.as_ref()].into_iter().flatten() {
             let whole = inject(object, old.as_ref(), &settings);

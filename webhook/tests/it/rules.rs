@@ -4,7 +4,7 @@ use crate::support;
 
 use serde_json::{Value, json};
 use support::{applied, injected, object, settings, sidecar, template, template_mut, unmarked};
-use tagalong_webhook::{Refusal, Settings, Verdict, inject};
+use tagalong_webhook::{InjectionSettings, Refusal, Verdict, inject};
 
 /// A marked Deployment with these containers.
 fn deployment(containers: &Value) -> Value {
@@ -114,11 +114,11 @@ fn only_a_data_plane_in_a_promotion_is_held() {
 /// Each annotation that the sidecar is made from is something new to ask for, also of an earlier webhook.
 #[test]
 fn an_earlier_webhook_answers_who_asks_for_something_new() {
-    let later = Settings {
+    let later = InjectionSettings {
         started: 200,
         ..settings()
     };
-    let earlier = Settings {
+    let earlier = InjectionSettings {
         labels_url: "https://elsewhere/v1/labels".to_owned(),
         started: 100,
         ..settings()

@@ -1,8 +1,8 @@
 use super::*;
 use std::time::Duration;
 
-fn target(ends: bool) -> Target {
-    Target {
+fn target(ends: bool) -> PodTarget {
+    PodTarget {
         uid: "1".to_owned(),
         pod: Key::new("default", "kong-1"),
         dataplane: Key::new("default", "kong"),
@@ -15,8 +15,8 @@ fn target(ends: bool) -> Target {
 #[test]
 fn says_which_pod_why_and_what_to_do() {
     let (announcer, mut uncollected) = channel();
-    announcer.announce(&target(true), &Failed::Timeout);
-    announcer.announce(&target(false), &Failed::Status(502));
+    announcer.announce(&target(true), &FetchError::Timeout);
+    announcer.announce(&target(false), &FetchError::Status(502));
     let told = uncollected.try_recv().expect("one is told");
     assert!(uncollected.try_recv().is_err(), "a pod that ends is none");
     let (about, event) = event(&told);
@@ -44,7 +44,7 @@ async fn does_not_wait_for_those_who_write() {
     let (announcer, _uncollected) = channel();
     let work = async {
         for _ in 0..10 * WAITING {
-            announcer.announce(&target(false), &Failed::Timeout);
+            announcer.announce(&target(false), &FetchError::Timeout);
         }
     };
     let told = tokio::time::timeout(Duration::from_secs(60), work).await;

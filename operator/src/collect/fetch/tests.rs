@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 /// Answers one request with these bytes, then hangs up; without any, it hangs.
-async fn pod(answer: Option<Vec<u8>>) -> Target {
+async fn pod(answer: Option<Vec<u8>>) -> PodTarget {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -18,7 +18,7 @@ async fn pod(answer: Option<Vec<u8>>) -> Target {
             None => std::future::pending().await,
         }
     });
-    Target {
+    PodTarget {
         uid: "u".into(),
         pod: Key::new("default", "pod"),
         dataplane: Key::new("default", "kong"),
@@ -28,9 +28,9 @@ async fn pod(answer: Option<Vec<u8>>) -> Target {
     }
 }
 
-async fn got(answer: Option<Vec<u8>>) -> Result<String, Failed> {
+async fn got(answer: Option<Vec<u8>>) -> Result<String, FetchError> {
     let target = pod(answer).await;
-    let limits = Limits {
+    let limits = PodLimits {
         bytes: 1000,
         samples: 10,
     };
@@ -86,7 +86,7 @@ async fn only_what_is_wanted_is_asked_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut target = pod(None).await;
         target.address = listener.local_addr().expect("an address");
-        let (limits, reading) = (Limits::default(), Semaphore::new(1));
+        let (limits, reading) = (PodLimits::default(), Semaphore::new(1));
         let deadline = Instant::now() + Duration::from_secs(60);
         let asked = async {
             let (mut stream, _) = listener.accept().await.expect("a caller");
@@ -106,31 +106,34 @@ async fn only_what_is_wanted_is_asked_for() {
 #[tokio::test]
 async fn each_fault_has_its_name() {
     let other = answer_of("x-tagalong-pod-uid: v\r\n", "", b"a 1\n");
-    assert_eq!(got(other).await, Err(Failed::OtherPod("v".into())));
+    assert_eq!(got(other).await, Err(FetchError::OtherPod("v".into())));
     let nameless = answer_of("", "", b"a 1\n");
-    assert_eq!(got(nameless).await, Err(Failed::OtherPod(String::new())));
+    assert_eq!(
+        got(nameless).await,
+        Err(FetchError::OtherPod(String::new()))
+    );
     assert_eq!(
         got(answer("", &[b'a'; 1001])).await,
-        Err(Failed::TooLong(1000))
+        Err(FetchError::TooLong(1000))
     );
     let bomb = answer("content-encoding: gzip\r\n", &zipped(&vec![b'a'; 1 << 20]));
-    assert_eq!(got(bomb).await, Err(Failed::TooLong(1000)));
+    assert_eq!(got(bomb).await, Err(FetchError::TooLong(1000)));
     let many: String = (0..11).map(|i| format!("a{i} 1\n")).collect();
     assert_eq!(
         got(answer("", many.as_bytes())).await,
-        Err(Failed::TooMany(10))
+        Err(FetchError::TooMany(10))
     );
     let junk = answer("content-encoding: gzip\r\n", b"junk");
-    assert_eq!(got(junk).await, Err(Failed::Encoding));
+    assert_eq!(got(junk).await, Err(FetchError::Encoding));
     let half = answer("content-encoding: gzip\r\n", &zipped(b"a 1\n")[..12]);
-    assert_eq!(got(half).await, Err(Failed::Encoding));
+    assert_eq!(got(half).await, Err(FetchError::Encoding));
     let down = Some(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n".to_vec());
-    assert_eq!(got(down).await, Err(Failed::Status(502)));
+    assert_eq!(got(down).await, Err(FetchError::Status(502)));
     let cut = Some(
         b"HTTP/1.1 200 OK\r\nx-tagalong-pod-uid: u\r\ncontent-length: 100\r\n\r\na 1\n".to_vec(),
     );
-    assert!(matches!(got(cut).await, Err(Failed::CutOff(_))));
-    assert_eq!(got(None).await, Err(Failed::Timeout));
+    assert!(matches!(got(cut).await, Err(FetchError::CutOff(_))));
+    assert_eq!(got(None).await, Err(FetchError::Timeout));
 }
 
 #[tokio::test]
@@ -144,13 +147,16 @@ async fn nobody_there() {
     let failed = fetch(
         &target,
         Aggregate::All,
-        &Limits::default(),
+        &PodLimits::default(),
         &reading,
         deadline,
     )
     .await;
     let failed = failed.map(|source| source.stats());
-    assert!(matches!(failed, Err(Failed::Connection(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(FetchError::Connection(_))),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]
@@ -167,11 +173,11 @@ async fn a_body_that_stalls_holds_up_no_other() {
         std::future::pending::<()>().await;
     });
     let good = pod(answer("", b"b 1\n")).await;
-    let bad = Target {
+    let bad = PodTarget {
         address,
         ..good.clone()
     };
-    let (reading, limits) = (Semaphore::new(1), Limits::default());
+    let (reading, limits) = (Semaphore::new(1), PodLimits::default());
     let deadline = Instant::now() + Duration::from_secs(60);
     let first = fetch(&bad, Aggregate::All, &limits, &reading, deadline);
     let second = async {

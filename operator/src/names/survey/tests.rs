@@ -50,7 +50,7 @@ fn world(more: Vec<Object>) -> World {
         }
     }
     objects.extend(more);
-    let world = World::new(Settings::default(), metrics::Push::default());
+    let world = World::new(Settings::default(), metrics::PushMetrics::default());
     world.replace(&objects);
     world
 }

@@ -14,14 +14,14 @@ fn a_kubelets_token_could_be_a_sidecars() {
             "serviceaccount": {"name": "default", "uid": "3"}},
         "sub": "system:serviceaccount:default:default",
     });
-    let claims = Claims::read(&token(&claims)).expect("claims");
+    let claims = TokenClaims::read(&token(&claims)).expect("claims");
     assert!(claims.is_for_us() && claims.is_of_a_pod());
     assert_eq!(claims.exp, Some(1_764_000_000));
 }
 
 #[test]
 fn an_audience_may_stand_alone() {
-    let claims = |aud| Claims::read(&token(&json!({ "aud": aud }))).expect("claims");
+    let claims = |aud| TokenClaims::read(&token(&json!({ "aud": aud }))).expect("claims");
     assert!(claims(json!("tagalong")).is_for_us());
     assert!(claims(json!(["other", "tagalong"])).is_for_us());
     for other in [json!("other"), json!([]), json!(["tagalong2"])] {
@@ -41,8 +41,8 @@ fn what_is_no_token_has_no_claims() {
         "a.e30.c.d",
         "a.MQ.c",
     ] {
-        assert!(Claims::read(odd).is_none(), "{odd:?}");
+        assert!(TokenClaims::read(odd).is_none(), "{odd:?}");
     }
-    let empty = Claims::read("a.e30.c").expect("claims");
+    let empty = TokenClaims::read("a.e30.c").expect("claims");
     assert!(!empty.is_for_us() && !empty.is_of_a_pod() && empty.exp.is_none());
 }

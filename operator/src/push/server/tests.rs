@@ -49,7 +49,7 @@ impl Reviewer for Vouches {
 /// Knows one pod.
 struct One(broadcast::Sender<Update>);
 
-impl Tables for One {
+impl TableSource for One {
     fn subscribe(&self, pod_uid: &str) -> Option<Subscription> {
         (pod_uid == "1").then(|| Subscription {
             snapshot: Update {
@@ -68,11 +68,16 @@ impl Tables for One {
 
 async fn ask(
     request: http::request::Builder,
-) -> (StatusCode, metrics::Push, Answer, drain::Trigger) {
+) -> (
+    StatusCode,
+    metrics::PushMetrics,
+    PushResponse,
+    drain::Trigger,
+) {
     let (trigger, drain) = drain::channel();
-    let metrics = metrics::Push::default();
+    let metrics = metrics::PushMetrics::default();
     let access = Access::Pods(Tokens::new(Vouches));
-    let push = Push::new(One(broadcast::channel(4).0), access, drain, metrics.clone());
+    let push = PushServer::new(One(broadcast::channel(4).0), access, drain, metrics.clone());
     let answer = push.answer(request.body(()).expect("a request")).await;
     (answer.status(), metrics, answer, trigger)
 }
@@ -134,7 +139,12 @@ async fn a_refused_connection_is_closed() {
     let (_trigger, drain) = drain::channel();
     let access = Access::Pods(Tokens::new(Vouches));
     let tables = One(broadcast::channel(4).0);
-    let push = Push::new(tables, access, drain.clone(), metrics::Push::default());
+    let push = PushServer::new(
+        tables,
+        access,
+        drain.clone(),
+        metrics::PushMetrics::default(),
+    );
     let any = "127.0.0.1:0".parse().expect("an address");
     let server = Server::bind(any).await.expect("a port");
     let address = server.address();
@@ -162,7 +172,7 @@ async fn refusals_are_logged_now_and_then() {
     let (_trigger, drain) = drain::channel();
     let access = Access::Pods(Tokens::new(Vouches));
     let tables = One(broadcast::channel(4).0);
-    let push = Push::new(tables, access, drain, metrics::Push::default());
+    let push = PushServer::new(tables, access, drain, metrics::PushMetrics::default());
     for token in [shows("junk"), shows("pod-2")] {
         for _ in 0..200 {
             let request = Request::get("/v1/labels").header(AUTHORIZATION, &token);

@@ -4,7 +4,7 @@ use tagalong_runtime::drain;
 use tokio::task::JoinHandle;
 
 struct Open {
-    lines: Lines,
+    lines: LabelStream,
     work: JoinHandle<End>,
     updates: broadcast::Sender<Update>,
     gone: CancellationToken,
@@ -39,7 +39,7 @@ fn update(version: u64, line: &'static str) -> Update {
     }
 }
 
-async fn next(lines: &mut Lines) -> Option<String> {
+async fn next(lines: &mut LabelStream) -> Option<String> {
     let frame = lines.frame().await?.expect("infallible");
     let data = frame.into_data().expect("no trailers");
     Some(String::from_utf8(data.to_vec()).expect("text"))

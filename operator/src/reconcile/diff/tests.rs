@@ -20,7 +20,7 @@ fn play(observed: &mut Observed, stages: Vec<Vec<Action>>) {
                 extension,
                 ..
             } => {
-                let plugin = Plugin {
+                let plugin = ObservedPlugin {
                     version: "2".into(),
                     plugin: "prometheus".into(),
                     config,
@@ -103,7 +103,7 @@ fn settle(desired: &Desired, observed: &mut Observed) {
 }
 
 fn observed(services: &[(&str, Option<&str>)]) -> Observed {
-    let service = |plugins: Option<&str>| Service {
+    let service = |plugins: Option<&str>| ObservedService {
         version: "1".into(),
         plugins: plugins.map(str::to_owned),
         added: None,
@@ -114,7 +114,7 @@ fn observed(services: &[(&str, Option<&str>)]) -> Observed {
             .map(|(name, plugins)| (key(name), service(*plugins)))
             .collect(),
         extensions: [(key("x"), DataPlaneMetricsExtension::default())].into(),
-        dataplanes: [(key("kong"), DataPlane::default())].into(),
+        dataplanes: [(key("kong"), ObservedDataPlane::default())].into(),
         ..Observed::default()
     }
 }
@@ -231,9 +231,9 @@ fn what_a_person_wrote_is_theirs() {
     let mut now = observed(&[("echo", Some("x-metrics-prometheus"))]);
     now.dataplanes.insert(
         key("kong"),
-        DataPlane {
+        ObservedDataPlane {
             label: Some("disabled".into()),
-            ..DataPlane::default()
+            ..ObservedDataPlane::default()
         },
     );
     now.ca.insert("default".into(), CaConfigMap::default());

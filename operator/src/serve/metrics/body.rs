@@ -21,7 +21,7 @@ const ENOUGH: usize = 16 * 1024;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub enum Answer {
+pub enum MetricsBody {
     /// A few words.
     Whole(Full<Bytes>),
     /// An exposition.
@@ -96,7 +96,7 @@ impl Pieces {
     }
 }
 
-impl Body for Answer {
+impl Body for MetricsBody {
     type Data = Bytes;
     type Error = io::Error;
 

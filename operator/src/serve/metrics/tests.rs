@@ -1,6 +1,6 @@
 use super::*;
 use crate::collect::Aggregate;
-use crate::collect::fetch::Limits;
+use crate::collect::fetch::PodLimits;
 use crate::world::World;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn pod(uid: &str, address: SocketAddr) -> Object {
 }
 
 fn world(pods: Vec<Object>) -> World {
-    let world = World::new(Settings::default(), crate::metrics::Push::default());
+    let world = World::new(Settings::default(), crate::metrics::PushMetrics::default());
     world.replace(&objects(pods));
     world
 }
@@ -90,7 +90,7 @@ fn objects(pods: Vec<Object>) -> Vec<Object> {
     objects
 }
 
-async fn body(response: Response<Answer>) -> String {
+async fn body(response: Response<MetricsBody>) -> String {
     let bytes = response
         .into_body()
         .collect()
@@ -105,7 +105,7 @@ fn scraper(world: World, writes: Writes) -> Scrape {
     let collector = Collector::new(
         world,
         Aggregate::Enriched,
-        Limits::default(),
+        PodLimits::default(),
         metrics.collect.clone(),
         None,
     );
@@ -330,7 +330,7 @@ async fn openmetrics_and_text_come_of_one_fan_out() {
 async fn who_does_not_hold_the_lease_answers_for_itself_only() {
     let (_trigger, drain) = drain::channel();
     let (good, asked) = sidecar("1", "k 1\n", &drain).await;
-    let store = crate::lease::Settings::new("nobody");
+    let store = crate::lease::LeaseSettings::new("nobody");
     let (_lease, writes) = crate::lease::Lease::new(Never, store);
     let answer = body(
         scraper(world(vec![pod("1", good)]), writes)

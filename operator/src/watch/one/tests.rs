@@ -79,7 +79,7 @@ async fn a_malformed_object_costs_itself_only_and_a_failure_is_no_end() {
         ["reset a", "delete default/a", "reset c", "delete default/c"]
     );
     assert!(readiness.missing().is_empty());
-    let label = metrics::Kind { kind: "KongPlugin" };
+    let label = metrics::KindLabel { kind: "KongPlugin" };
     assert_eq!(metrics.malformed.get_or_create(&label).get(), 2);
     assert_eq!(metrics.errors.get_or_create(&label).get(), 2);
 }

@@ -8,7 +8,7 @@ fn example() -> PathBuf {
 
 #[test]
 fn the_published_example_gives_a_table() {
-    let world = World::new(Settings::default(), metrics::Push::default());
+    let world = World::new(Settings::default(), metrics::PushMetrics::default());
     load(&example()).expect("reads").into_world(&world);
     let table = world.with(|state| state.index.snapshot(&Key::new("default", "kong")));
     let services = table.expect("a table").services;
@@ -21,7 +21,7 @@ fn the_published_example_gives_a_table() {
 #[test]
 fn changes_are_seen_and_nothing_else() {
     let dir = tempfile::tempdir().expect("a directory");
-    let world = World::new(Settings::default(), metrics::Push::default());
+    let world = World::new(Settings::default(), metrics::PushMetrics::default());
     let service = "{apiVersion: v1, kind: Service, metadata: {name: a}}\n---\n";
     std::fs::write(dir.path().join("a.yaml"), service).expect("written");
     std::fs::write(dir.path().join("README.md"), "no manifest").expect("written");
@@ -55,7 +55,7 @@ fn what_is_no_yaml_is_named() {
 #[test]
 fn a_dump_of_a_large_cluster_is_read() {
     let dir = tempfile::tempdir().expect("a directory");
-    let world = World::new(Settings::default(), metrics::Push::default());
+    let world = World::new(Settings::default(), metrics::PushMetrics::default());
     let filler = "1, ".repeat(200);
     let all: String = (0..2_000)
         .map(|at| {

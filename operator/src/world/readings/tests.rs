@@ -1,6 +1,6 @@
 use super::*;
 use crate::metrics;
-use crate::push::server::Tables as _;
+use crate::push::server::TableSource as _;
 use crate::watch::Sink as _;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn world(wait_for_kong: bool) -> World {
         wait_for_kong,
         ..Settings::default()
     };
-    let world = World::new(settings, metrics::Push::default());
+    let world = World::new(settings, metrics::PushMetrics::default());
     world.apply(parse::<crds::DataPlane>(
         json!({"metadata": {"namespace": "n", "name": "dp"}}),
     ));

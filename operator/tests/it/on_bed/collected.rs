@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use support::{Definition, Result, api, apply, cluster, equal, operator_config};
 use tagalong_index::{Object, Settings};
-use tagalong_operator::collect::fetch::Limits;
+use tagalong_operator::collect::fetch::PodLimits;
 use tagalong_operator::collect::{Aggregate, Collector, announce};
 use tagalong_operator::lease::Writes;
 use tagalong_operator::metrics;
@@ -43,7 +43,7 @@ async fn one_event_however_often_it_is_tried() -> Result {
     let mut pod = serde_json::to_value(pod)?;
     pod["status"] = json!({"phase": "Running", "podIP": "127.0.0.1"});
     let meta = |object: &str| json!({"namespace": name, "name": object});
-    let world = World::new(Settings::default(), metrics::Push::default());
+    let world = World::new(Settings::default(), metrics::PushMetrics::default());
     world.replace(&[
         Object::Pod(parse(pod)?),
         Object::DataPlane(parse(
@@ -64,7 +64,7 @@ async fn one_event_however_often_it_is_tried() -> Result {
     let collector = Collector::new(
         world,
         Aggregate::Enriched,
-        Limits::default(),
+        PodLimits::default(),
         metrics::Collect::default(),
         Some(announcer),
     );

@@ -44,7 +44,7 @@ struct Late {
 impl Late {
     async fn look_at(namespace: &Namespace, operator: Config) -> Result<Self> {
         let (client, name) = (namespace.client(), namespace.name().to_owned());
-        let world = World::new(Settings::default(), metrics::Push::default());
+        let world = World::new(Settings::default(), metrics::PushMetrics::default());
         for (version, kind, object) in PATCHED.into_iter().chain(MADE).chain(READ) {
             let Ok(object) = get(&client, &name, version, kind, object).await else {
                 continue;

@@ -10,7 +10,7 @@ use support::{
     CLUSTER_RULES, Definition, HOME, KONG_ALPHA, Result, apply, cluster, equal, extension, gateway,
     get, operator_config, plugins, rules, service,
 };
-use tagalong_operator::metrics::Kind;
+use tagalong_operator::metrics::KindLabel;
 
 /// One that the API server keeps from the operator for a while.
 const KEPT: (&str, &str) = ("GRPCRoute", "grpcroutes");
@@ -26,7 +26,7 @@ async fn one_watch_that_has_not_synced_keeps_everything_back() -> Result {
     let replica = Replica::begin(operator_config(cluster).await?, "only", &[])?;
     let synced = |kind| {
         let synced = &replica.metrics.watches.synced;
-        synced.get_or_create(&Kind { kind }).get()
+        synced.get_or_create(&KindLabel { kind }).get()
     };
     let others = [
         "ControlPlane",

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
-use tagalong_exposition::merge::{self, Format, Merger, Source};
-use tagalong_exposition::naive::{self, Table};
+use tagalong_exposition::merge::{self, Format, Merger, MergeSource};
+use tagalong_exposition::naive::{self, NaiveTable};
 use tagalong_exposition::{Keep, LabelTable, Options, Rewriter};
 
 /// Any bytes, with a table of names that the seeds use.
@@ -202,7 +202,7 @@ pub fn table(services: Entries, upstreams: Entries) {
             .map(|(kong, ns, name)| (kong, (ns, name)))
             .collect()
     };
-    let table = Table {
+    let table = NaiveTable {
         services: map(services),
         upstreams: map(upstreams),
     };
@@ -224,7 +224,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The names that the captures, and the lines above, use most.
-fn known() -> Table {
+fn known() -> NaiveTable {
     let echo = || ("default".to_owned(), "echo".to_owned());
     let services = [
         "httproute.default.echo.0",
@@ -236,7 +236,7 @@ fn known() -> Table {
         "2",
     ];
     let upstreams = ["echo.default.80.svc", "httproute.default.echo.0", "s"];
-    Table {
+    NaiveTable {
         services: services
             .into_iter()
             .map(|name| (name.to_owned(), echo()))
@@ -248,7 +248,7 @@ fn known() -> Table {
     }
 }
 
-fn agrees(options: Options, table: &Table, text: &[u8], lengths: &[u8]) {
+fn agrees(options: Options, table: &NaiveTable, text: &[u8], lengths: &[u8]) {
     let expected = naive::rewrite(options, table, text);
     let mut built = LabelTable::builder();
     for (kong, (namespace, name)) in &table.services {
@@ -312,7 +312,7 @@ pub fn merge(input: &Merge<'_>) {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let mut source = Source::new(&labels, max_line);
+        let mut source = MergeSource::new(&labels, max_line);
         let mut rest = text.as_slice();
         for length in &input.lengths {
             let (chunk, after) = rest.split_at(usize::from(*length).min(rest.len()));

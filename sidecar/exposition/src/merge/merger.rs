@@ -8,7 +8,7 @@ use super::family::{Family, Names, Part};
 use super::format::Format;
 use super::header::headers;
 use super::output::{Merged, WrittenFamily};
-use super::source::Source;
+use super::source::MergeSource;
 use super::stats::{Disagreement, MergeStats};
 use super::types::FamilyType;
 
@@ -16,11 +16,11 @@ use super::types::FamilyType;
 /// several times, in several formats; what all who share it have written is let go.
 ///
 /// ```
-/// use tagalong_exposition::merge::{Format, Merger, Source};
+/// use tagalong_exposition::merge::{Format, Merger, MergeSource};
 ///
 /// let mut merger = Merger::default();
 /// for pod in ["kong-1", "kong-2"] {
-///     let mut source = Source::new(&[("dataplane_pod", pod)], 64 * 1024);
+///     let mut source = MergeSource::new(&[("dataplane_pod", pod)], 64 * 1024);
 ///     source.push(b"# HELP up About\n# TYPE up gauge\nup{a=\"b\"} 1\n");
 ///     source.finish();
 ///     merger.add(source);
@@ -55,12 +55,12 @@ impl Merger {
         }
     }
 
-    /// Adds a source that has been [finished](Source::finish), and returns its number.
+    /// Adds a source that has been [finished](MergeSource::finish), and returns its number.
     ///
     /// A source with the same labels as an earlier one is refused, since all its series could be there already; it is
     /// counted.
-    pub fn add(&mut self, source: Source) -> Option<usize> {
-        let Source {
+    pub fn add(&mut self, source: MergeSource) -> Option<usize> {
+        let MergeSource {
             labels,
             blocks,
             group,

@@ -1,6 +1,6 @@
 //! Many expositions made one.
 //!
-//! Each [`Source`] is read as it streams in, in text format 0.0.4, and held as what is new in each of its lines, some
+//! Each [`MergeSource`] is read as it streams in, in text format 0.0.4, and held as what is new in each of its lines, some
 //! sixth of its size. A [`Merger`] brings the sources together family by family, and [`Merged`] writes them out.
 //!
 //! Whatever the sources send, the result is one that a strict reader accepts:
@@ -45,7 +45,7 @@ pub use agree::Types;
 pub use format::Format;
 pub use merger::Merger;
 pub use output::Merged;
-pub use source::Source;
+pub use source::MergeSource;
 pub use stats::{Disagreement, MergeStats, SourceStats};
 
 #[cfg(test)]

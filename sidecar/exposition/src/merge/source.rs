@@ -58,16 +58,16 @@ struct Slot {
 /// A source that breaks off is dropped, so that it costs its own samples and no others.
 ///
 /// ```
-/// use tagalong_exposition::merge::Source;
+/// use tagalong_exposition::merge::MergeSource;
 ///
-/// let mut source = Source::new(&[("dataplane_pod", "kong-1")], 64 * 1024);
+/// let mut source = MergeSource::new(&[("dataplane_pod", "kong-1")], 64 * 1024);
 /// source.push(b"# TYPE up gauge\nup 1\nup");
 /// source.push(b" 1\n");
 /// source.finish();
 /// assert_eq!((source.stats().samples, source.stats().duplicates), (1, 1));
 /// ```
 #[derive(Debug)]
-pub struct Source {
+pub struct MergeSource {
     pub(super) labels: Vec<u8>,
     pub(super) blocks: Vec<Block>,
     pub(super) group: Option<Box<str>>,
@@ -91,7 +91,7 @@ pub struct Source {
     quotes: Quotes,
 }
 
-impl Source {
+impl MergeSource {
     /// A source each of whose samples gets `labels` (names, and values that are not escaped yet) in front. Lines that are longer
     /// than `max_line` bytes are left out.
     #[must_use]

@@ -18,7 +18,7 @@ pub struct SourceStats {
     /// Samples left out because a family of their declared type has no such sample: a bucket without `le`, a bare sample in a
     /// histogram, a counter that is NaN or negative; or because there are too many families.
     pub misplaced: u64,
-    /// Samples left out because their name, or their family's, is [reserved](super::Source::without).
+    /// Samples left out because their name, or their family's, is [reserved](super::MergeSource::without).
     pub reserved: u64,
     /// TYPE lines that say otherwise than an earlier one, or than the samples before them.
     pub conflicts: u64,

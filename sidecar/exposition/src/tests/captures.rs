@@ -8,7 +8,7 @@ use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use super::{KEEPS, agrees, built, cut, rewrite, same};
-use crate::naive::{self, Table};
+use crate::naive::{self, NaiveTable};
 use crate::{LabelTable, Options};
 
 /// Name and text of each capture, unzipped, those of raw HTTP with headers and chunk sizes as they are.
@@ -44,10 +44,10 @@ fn values(text: &[u8], label: &str) -> BTreeSet<String> {
 }
 
 /// A table with every `nth` service and upstream that a text names.
-pub(super) fn table(text: &[u8], nth: usize) -> Table {
+pub(super) fn table(text: &[u8], nth: usize) -> NaiveTable {
     let service =
         |(i, kong): (usize, String)| (kong, (format!("team-{}", i % 7), format!("svc-{i}")));
-    Table {
+    NaiveTable {
         services: values(text, "service")
             .into_iter()
             .enumerate()

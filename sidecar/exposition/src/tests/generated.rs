@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{KEEPS, agrees};
 use crate::Options;
-use crate::naive::Table;
+use crate::naive::NaiveTable;
 
 /// Names as they may stand in a table, unescaped; the first ones are those that the lines use.
 const NAMES: [&str; 8] = [
@@ -19,10 +19,10 @@ const NAMES: [&str; 8] = [
     "tail\\",
 ];
 
-fn tables() -> impl Strategy<Value = Table> {
+fn tables() -> impl Strategy<Value = NaiveTable> {
     let name = || prop_oneof![4 => proptest::sample::select(&NAMES[..]).prop_map(str::to_owned), 1 => ".*"];
     let entries = || proptest::collection::btree_map(name(), (name(), name()), 0..6);
-    (entries(), entries()).prop_map(|(services, upstreams)| Table {
+    (entries(), entries()).prop_map(|(services, upstreams)| NaiveTable {
         services,
         upstreams,
     })

@@ -7,7 +7,7 @@ use prometheus_parse::{Sample, Scrape};
 use super::captures::{captures, table};
 use super::{built, rewrite};
 use crate::Options;
-use crate::naive::Table;
+use crate::naive::NaiveTable;
 
 /// How many samples there are of each: metric, labels, value.
 type Samples = BTreeMap<(String, BTreeMap<String, String>, String), usize>;
@@ -45,7 +45,7 @@ fn own(sample: &Sample) -> BTreeMap<String, String> {
 }
 
 /// The labels that the contract gives to a sample.
-fn promised(sample: &Sample, table: &Table) -> BTreeMap<String, String> {
+fn promised(sample: &Sample, table: &NaiveTable) -> BTreeMap<String, String> {
     let mut labels = own(sample);
     let service = if sample.metric == "kong_upstream_target_health" {
         labels

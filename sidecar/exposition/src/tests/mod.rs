@@ -4,11 +4,11 @@ pub(crate) mod captures;
 pub(crate) mod generated;
 mod judge;
 
-use crate::naive::{self, Table};
+use crate::naive::{self, NaiveTable};
 use crate::{Keep, LabelTable, Options, Rewriter, Stats};
 
 /// The same table for the real rewriter.
-fn built(table: &Table) -> LabelTable {
+fn built(table: &NaiveTable) -> LabelTable {
     let builder = LabelTable::builder();
     let builder = table
         .services
@@ -50,7 +50,7 @@ pub(crate) fn cut<'a>(text: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Ite
 
 /// Fails unless the real rewriter agrees with the naive one, whole and cut.
 #[track_caller]
-fn agrees(options: Options, table: &Table, text: &[u8], lengths: &[usize]) {
+fn agrees(options: Options, table: &NaiveTable, text: &[u8], lengths: &[usize]) {
     let expected = naive::rewrite(options, table, text);
     let table = built(table);
     same(&rewrite(options, &table, [text]), &expected);

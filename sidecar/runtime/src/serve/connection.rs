@@ -4,7 +4,7 @@ use super::handle::{ConnectionHandle, Peer};
 use super::handler::Handler;
 use super::limits::Limits;
 use super::places::Place;
-use super::protocol::{Failure, Protocol};
+use super::protocol::{BoxError, Protocol};
 use super::socket::Socket;
 use crate::drain::Drain;
 use http::Request;
@@ -53,7 +53,7 @@ pub(super) struct Terms<H> {
 /// Why a connection ends.
 enum End {
     /// All is said, or the peer has gone.
-    Over(Result<(), Failure>),
+    Over(Result<(), BoxError>),
     /// It is ended, whatever it is doing.
     Cut(&'static str),
 }

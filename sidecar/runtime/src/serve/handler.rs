@@ -1,6 +1,6 @@
 //! The trait of what answers requests.
 
-use super::protocol::Failure;
+use super::protocol::BoxError;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -9,7 +9,7 @@ use std::future::Future;
 /// Answers requests. Whose answers do not end by themselves must watch the drain, too.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// The body of an answer.
-    type Body: Body<Data: Send, Error: Into<Failure>> + Send + Unpin + 'static;
+    type Body: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static;
 
     /// The answer to one request, which has [`Peer`](super::Peer) and [`ConnectionHandle`](super::ConnectionHandle) among its extensions.
     fn answer(
@@ -22,7 +22,7 @@ impl<H, F, B> Handler for H
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Failure>> + Send + Unpin + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Body = B;
 

@@ -20,7 +20,7 @@ const STREAM_WINDOW: u32 = 64 << 10;
 const CONNECTION_WINDOW: u32 = 128 << 10;
 
 /// What can go wrong with a connection or a body.
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// HTTP/1.1 only.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +38,12 @@ pub trait Protocol: Send + Sync + 'static {
         service: S,
         limits: &Limits,
         close: impl Future<Output = ()> + Send,
-    ) -> impl Future<Output = Result<(), Failure>> + Send
+    ) -> impl Future<Output = Result<(), BoxError>> + Send
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send,
         S::Future: Send + 'static,
-        B: Body<Data: Send, Error: Into<Failure>> + Send + 'static;
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
 }
 
 impl Protocol for Http1 {
@@ -52,12 +52,12 @@ impl Protocol for Http1 {
         service: S,
         limits: &Limits,
         close: impl Future<Output = ()> + Send,
-    ) -> Result<(), Failure>
+    ) -> Result<(), BoxError>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send,
         S::Future: Send + 'static,
-        B: Body<Data: Send, Error: Into<Failure>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let mut connection = pin!(
             http1::Builder::new()
@@ -81,12 +81,12 @@ impl Protocol for Http1Or2 {
         service: S,
         limits: &Limits,
         close: impl Future<Output = ()> + Send,
-    ) -> Result<(), Failure>
+    ) -> Result<(), BoxError>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send,
         S::Future: Send + 'static,
-        B: Body<Data: Send, Error: Into<Failure>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder

@@ -17,7 +17,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tagalong_kong::CaptureKong;
 use tagalong_sidecar::Config;
-use tagalong_sidecar::config::Labels;
+use tagalong_sidecar::config::LabelSource;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -40,7 +40,7 @@ impl Sidecar {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("labels.json");
         std::fs::write(&file, labels).expect("written");
-        Self::start_with(kong_url, Labels::File(file.clone()), directory, file)
+        Self::start_with(kong_url, LabelSource::File(file.clone()), directory, file)
     }
 
     /// With a stream instead of a file, in the clear, as is allowed on loopback.
@@ -48,7 +48,7 @@ impl Sidecar {
         let directory = tempfile::tempdir().expect("a directory");
         let token_file = directory.path().join("token");
         std::fs::write(&token_file, "token").expect("written");
-        let labels = Labels::Stream {
+        let labels = LabelSource::Stream {
             url: labels_url.parse().expect("a URL"),
             token_file: token_file.clone(),
             ca_file: directory.path().join("none.crt"),
@@ -58,7 +58,7 @@ impl Sidecar {
 
     fn start_with(
         kong_url: &str,
-        labels: Labels,
+        labels: LabelSource,
         directory: tempfile::TempDir,
         file: PathBuf,
     ) -> Self {

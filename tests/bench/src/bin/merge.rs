@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use tagalong_bench::{Figure, Good, median};
-use tagalong_exposition::merge::{Format, Merger, Source};
+use tagalong_exposition::merge::{Format, MergeSource, Merger};
 
 const PODS: usize = 100;
 const CHUNK: usize = 64 * 1024;
@@ -73,7 +73,7 @@ fn merge(text: &[u8], mut write: impl FnMut(&[u8])) -> usize {
             ("dataplane_pod", name.as_str()),
             ("dataplane_url", url.as_str()),
         ];
-        let mut source = Source::new(&labels, CHUNK);
+        let mut source = MergeSource::new(&labels, CHUNK);
         text.chunks(CHUNK).for_each(|chunk| source.push(chunk));
         source.finish();
         held += source.held();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tagalong_chart::{Result, directory, file, readme};
-use tagalong_operator::metrics::{Kind, Metrics, Reason};
+use tagalong_operator::metrics::{KindLabel, Metrics, Reason};
 
 #[test]
 fn the_readme_says_what_values_yaml_says() -> Result {
@@ -39,7 +39,7 @@ fn the_versions_are_the_workspaces() -> Result {
 fn alerts_and_dashboard_ask_for_metrics_that_exist() -> Result {
     let metrics = Metrics::default();
     // A family without a series is not written.
-    let (kind, reason) = (Kind { kind: "Service" }, Reason { reason: "any" });
+    let (kind, reason) = (KindLabel { kind: "Service" }, Reason { reason: "any" });
     drop(metrics.watches.synced.get_or_create(&kind));
     drop(metrics.reconcile.failures.get_or_create(&kind));
     drop(metrics.reconcile.refused.get_or_create(&reason));

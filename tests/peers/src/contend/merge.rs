@@ -1,6 +1,6 @@
 //! tagalong's merge: as many pods as there are copies, each body with its pod's labels in front, made one exposition.
 
-use tagalong_exposition::merge::{Format, Merger, Source};
+use tagalong_exposition::merge::{Format, MergeSource, Merger};
 
 use super::Job;
 
@@ -17,7 +17,7 @@ pub(super) fn job(input: Vec<u8>, copies: usize) -> Job {
                 ("dataplane_pod", &format!("dataplane-kong-{pod}")),
                 ("dataplane_url", &format!("https://10.244.0.{pod}:8444")),
             ];
-            let mut source = Source::new(&labels, CHUNK);
+            let mut source = MergeSource::new(&labels, CHUNK);
             for chunk in input.chunks(CHUNK) {
                 source.push(chunk);
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each crate's sources.
-const CRATES: [&str; 8] = [
+pub(super) const CRATES: [&str; 8] = [
     "crds",
     "operator",
     "operator/index",
@@ -99,7 +99,7 @@ const LARGEST: u64 = 20 << 10;
 /// Those that are, and why they may be.
 const LARGER: &[(&str, &str)] = &[];
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

@@ -50,6 +50,12 @@ impl Source {
         self.modules.iter().map(uses).collect()
     }
 
+    /// The types and traits of each module that can be seen outside of it: `pub` or `pub(crate)`.
+    pub fn types(&self) -> BTreeMap<Module, BTreeSet<String>> {
+        let types = |(module, file): (&Module, &File)| (module.clone(), file.types());
+        self.modules.iter().map(types).collect()
+    }
+
     /// Every path that is named in a file.
     fn paths<'s>(
         &'s self,
@@ -130,6 +136,30 @@ impl File {
             let [before, after] = pair else { return false };
             after == name && KEYWORDS.contains(&before.as_str())
         })
+    }
+}
+
+impl File {
+    fn types(&self) -> BTreeSet<String> {
+        const KEYWORDS: [&str; 4] = ["enum", "struct", "trait", "type"];
+        let mut found = BTreeSet::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            if token != "pub" {
+                continue;
+            }
+            let mut after = self.tokens[at + 1..].iter().map(String::as_str);
+            let mut next = after.next();
+            if next == Some("(") {
+                if after.next() != Some("crate") {
+                    continue;
+                }
+                next = after.nth(1);
+            }
+            if next.is_some_and(|next| KEYWORDS.contains(&next)) {
+                found.extend(after.next().map(str::to_owned));
+            }
+        }
+        found
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use tagalong_cluster::binaries::{self, Tool};
-use tagalong_exposition::merge::{Format, Merger, Source};
+use tagalong_exposition::merge::{Format, MergeSource, Merger};
 use tagalong_kong::captures;
 
 /// Faults that the captures do not have, each of which `promtool` or Prometheus refuses by itself.
@@ -33,7 +33,7 @@ fn promtool_takes_the_merge_of_everything() {
         let mut merger = Merger::default();
         for (number, text) in texts.iter().enumerate() {
             let pod = format!("kong-{number}");
-            let mut source = Source::new(
+            let mut source = MergeSource::new(
                 &[("dataplane", "a\"b\\c\nd"), ("dataplane_pod", &pod)],
                 64 * 1024,
             );

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
-use tagalong_exposition::merge::{Format, Merger, Source};
+use tagalong_exposition::merge::{Format, MergeSource, Merger};
 use tagalong_kong::captures;
 
 /// What the parser makes of an exposition.
@@ -53,7 +53,7 @@ fn merged(format: Format, pods: &[&[u8]]) -> (Vec<u8>, bool) {
     let mut merger = Merger::default();
     for (number, text) in pods.iter().enumerate() {
         let pod = format!("kong-{number}");
-        let mut source = Source::new(&[("dataplane_pod", &pod)], 64 * 1024);
+        let mut source = MergeSource::new(&[("dataplane_pod", &pod)], 64 * 1024);
         text.chunks(16 * 1024).for_each(|chunk| source.push(chunk));
         source.finish();
         assert!(merger.add(source).is_some());

@@ -266,7 +266,7 @@ async fn pods_are_accepted_under_the_restricted_standard() -> Result<()> {
     call(&ground.client, Method::PATCH, &namespace, Some(&enforce)).await;
     for name in ["hardened", "helm-chart"] {
         for native in [true, false] {
-            let settings = tagalong_webhook::Settings {
+            let settings = tagalong_webhook::InjectionSettings {
                 native,
                 ..settings()
             };

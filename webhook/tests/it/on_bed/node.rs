@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use support::settings;
 use tagalong_cluster::image::Image;
 use tagalong_cluster::{Cluster, Namespace};
-use tagalong_webhook::Settings;
+use tagalong_webhook::InjectionSettings;
 use webhook::{Webhook, call};
 
 const KONG: &str = "test.local/kong:3.9.1";
@@ -126,7 +126,7 @@ async fn kong_runs_with_the_sidecar_and_no_pod_is_replaced_when_the_webhook_come
     let enforce =
         json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     call(&ground.client, Method::PATCH, &path, Some(&enforce)).await;
-    let settings = Settings {
+    let settings = InjectionSettings {
         image: SIDECAR.to_owned(),
         ..settings()
     };

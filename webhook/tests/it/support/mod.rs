@@ -5,29 +5,29 @@ pub mod node;
 pub mod webhook;
 
 use serde_json::{Value, json};
-use tagalong_webhook::{Outcome, Settings, inject};
+use tagalong_webhook::{Injection, InjectionSettings, inject};
 
 /// Settings as an installation has them.
-pub fn settings() -> Settings {
-    Settings::new(
+pub fn settings() -> InjectionSettings {
+    InjectionSettings::new(
         "ghcr.io/example/tagalong-sidecar:0.1.0",
         "https://tagalong-operator.tagalong-system.svc:8443/v1/labels",
     )
 }
 
 /// Every sort of settings that changes the shape of the result.
-pub fn all_settings() -> Vec<Settings> {
+pub fn all_settings() -> Vec<InjectionSettings> {
     let mut all = Vec::new();
     for native in [true, false] {
         for scrape_annotations in [true, false] {
-            all.push(Settings {
+            all.push(InjectionSettings {
                 native,
                 scrape_annotations,
                 ..settings()
             });
         }
     }
-    all.push(Settings {
+    all.push(InjectionSettings {
         log: Some("debug".to_owned()),
         pull_secrets: vec!["pull".to_owned()],
         pull_secrets_always: true,
@@ -75,7 +75,7 @@ pub fn unmarked(object: &Value) -> Value {
 }
 
 /// The object after the patch.
-pub fn applied(object: &Value, outcome: &Outcome) -> Value {
+pub fn applied(object: &Value, outcome: &Injection) -> Value {
     let mut object = object.clone();
     json_patch::patch(&mut object, &outcome.patch)
         .expect("the patch fits the object it was made for");
@@ -83,7 +83,7 @@ pub fn applied(object: &Value, outcome: &Outcome) -> Value {
 }
 
 /// [`inject`], for an object that is being created.
-pub fn injected(object: &Value, settings: &Settings) -> Outcome {
+pub fn injected(object: &Value, settings: &InjectionSettings) -> Injection {
     inject(object, None, settings)
 }
 

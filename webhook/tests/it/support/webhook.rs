@@ -12,14 +12,14 @@ use tagalong_cluster::pki::Authority;
 use tagalong_cluster::process::Process;
 use tagalong_cluster::{Cluster, Namespace, PATIENCE, until};
 use tagalong_ports::Reserved;
-use tagalong_webhook::Settings;
+use tagalong_webhook::InjectionSettings;
 use tempfile::TempDir;
 
 /// The webhook's process and its configuration in the cluster. Both are gone when it is dropped.
 pub struct Webhook {
     pub port: Reserved,
     name: String,
-    settings: Settings,
+    settings: InjectionSettings,
     directory: TempDir,
     process: Option<Process>,
     cluster: &'static Cluster,
@@ -30,7 +30,7 @@ impl Webhook {
     pub async fn start(
         cluster: &'static Cluster,
         namespace: &Namespace,
-        settings: Settings,
+        settings: InjectionSettings,
     ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let authority = Authority::new("webhook-ca").expect("an authority");

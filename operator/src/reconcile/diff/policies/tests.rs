@@ -1,6 +1,6 @@
 use super::*;
 use crate::reconcile::desired::policies::policies;
-use crate::world::observed::Policy;
+use crate::world::observed::ObservedPolicy;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -46,12 +46,12 @@ fn pod(name: &str, mut labels: Value, ours: bool, port: Option<u16>) -> crds::Po
     }))
 }
 
-fn policy(selector: &Value, types: &Value) -> Policy {
-    Policy {
+fn policy(selector: &Value, types: &Value) -> ObservedPolicy {
+    ObservedPolicy {
         version: "1".into(),
         uid: "u".into(),
         spec: parse(json!({"podSelector": selector, "policyTypes": types})),
-        ..Policy::default()
+        ..ObservedPolicy::default()
     }
 }
 
@@ -68,7 +68,7 @@ fn settle(index: &Index, observed: &mut Observed) -> usize {
     for action in actions {
         match action {
             Action::Policy { key, desired, .. } => {
-                let policy = Policy {
+                let policy = ObservedPolicy {
                     version: "2".into(),
                     uid: "ours".into(),
                     ours: true,
@@ -86,7 +86,7 @@ fn settle(index: &Index, observed: &mut Observed) -> usize {
     count
 }
 
-fn ours(observed: &Observed) -> Vec<&Policy> {
+fn ours(observed: &Observed) -> Vec<&ObservedPolicy> {
     observed.policies.values().filter(|one| one.ours).collect()
 }
 

@@ -20,7 +20,7 @@ async fn a_lying_pod_costs_its_own_samples_only() {
     let collector = Collector::new(
         world(vec![pod("0", liar), pod("1", honest)]),
         Aggregate::Enriched,
-        Limits::default(),
+        PodLimits::default(),
         metrics.collect.clone(),
         Some(announcer),
     );

@@ -115,7 +115,7 @@ async fn an_absurd_timeout_is_no_pods_failure() {
     let collector = Collector::new(
         world(vec![pod("1", hangs)]),
         Aggregate::Enriched,
-        Limits::default(),
+        PodLimits::default(),
         metrics.collect.clone(),
         Some(announcer),
     );

@@ -1,7 +1,7 @@
 //! What the merge promises, case by case.
 
 use super::{from, merge};
-use crate::merge::{Format, MergeStats, Merger, Source, SourceStats};
+use crate::merge::{Format, MergeSource, MergeStats, Merger, SourceStats};
 
 pub(super) fn text(sources: &[&str]) -> (String, Vec<SourceStats>, MergeStats) {
     written(Format::Text, sources)
@@ -189,7 +189,7 @@ fn sources_of_the_same_labels_are_one_too_many() {
 #[test]
 fn reserved_names_are_left_out_whatever_their_family() {
     let mut source =
-        Source::new(&[], 100).without(|name| name == b"up" || name.starts_with(b"own_"));
+        MergeSource::new(&[], 100).without(|name| name == b"up" || name.starts_with(b"own_"));
     source.push(b"up 1\nown_x 1\nupper 1\n# TYPE up summary\nup_sum 1\nup{quantile=\"0.5\"} 1\n# TYPE own histogram\nown_sum 1\nown_x 2\n");
     source.finish();
     let stats = source.stats();
@@ -203,7 +203,7 @@ fn reserved_names_are_left_out_whatever_their_family() {
 
 #[test]
 fn families_without_end_are_left_out() {
-    let mut source = Source::new(&[], 100);
+    let mut source = MergeSource::new(&[], 100);
     for at in 0..50_000 {
         source.push(format!("# TYPE f{at} gauge\nf{at} 1\n").as_bytes());
     }

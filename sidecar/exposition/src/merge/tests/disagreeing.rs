@@ -1,13 +1,13 @@
 //! Sources that do not agree what a family is.
 
-use crate::merge::{Disagreement, Format, Merger, Source, Types};
+use crate::merge::{Disagreement, Format, MergeSource, Merger, Types};
 
 /// What comes of the texts, each of a group, after another merge.
 fn merged(last: Types, sent: &[(&str, &str)]) -> (String, Vec<Disagreement>, Types) {
     let mut merger = Merger::after(last);
     for (number, (group, text)) in sent.iter().enumerate() {
         let pod = number.to_string();
-        let mut source = Source::new(&[("pod", &pod)], 1000).of_group(group);
+        let mut source = MergeSource::new(&[("pod", &pod)], 1000).of_group(group);
         source.push(text.as_bytes());
         source.finish();
         assert_eq!(merger.add(source), Some(number));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::contract::{text, written};
 use super::{FORMATS, agrees, from, merge_groups, naive, same};
-use crate::merge::{Format, Merger, Source};
+use crate::merge::{Format, MergeSource, Merger};
 
 const KONGS_ORDER: &str = "# HELP h about\n# TYPE h histogram\n\
     h_bucket{s=\"a\",le=\"5\"} 1\nh_bucket{s=\"a\",le=\"+Inf\"} 2\nh_bucket{s=\"b\",le=\"+Inf\"} 3\n\
@@ -78,7 +78,7 @@ fn who_takes_text_can_be_told_to() {
         ),
         ("# TYPE g gauge\ng NaN\n".to_owned(), true),
     ] {
-        let mut source = Source::new(&[], 1000);
+        let mut source = MergeSource::new(&[], 1000);
         source.push(text.as_bytes());
         source.finish();
         let mut merger = Merger::default();

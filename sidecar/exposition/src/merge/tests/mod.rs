@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::naive::{self, Sent};
-use super::{Format, MergeStats, Merger, Source, SourceStats};
+use super::{Format, MergeSource, MergeStats, Merger, SourceStats};
 use crate::tests::captures::captures;
 use crate::tests::cut;
 use crate::tests::generated::lines;
@@ -39,7 +39,7 @@ fn merge_groups(
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let mut source = Source::new(&labels, max_line);
+        let mut source = MergeSource::new(&labels, max_line);
         if let Some(groups) = groups {
             source = source.of_group(&groups[number].to_string());
         }

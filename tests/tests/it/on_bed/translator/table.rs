@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tagalong_index::{Index, Manifests, Object, Settings, Verdict};
+use tagalong_index::{Index, Manifests, NameVerdict, Object, Settings};
 use tagalong_tests::judge::Table;
 use tagalong_wire::Names;
 
@@ -49,7 +49,7 @@ pub fn table(index: &Index, world: &World) -> Table {
 /// Whether the index leaves the name out because objects disagree about it.
 pub fn is_ambiguous(index: &Index, world: &World, name: &str) -> bool {
     let verdicts = index.explain_name(name).dataplanes;
-    verdicts.get(&world.dataplane) == Some(&Verdict::Ambiguous)
+    verdicts.get(&world.dataplane) == Some(&NameVerdict::Ambiguous)
 }
 
 fn read(object: &Value) -> Vec<Object> {

@@ -7,7 +7,7 @@ use http::Method;
 use kube::Client;
 use serde_json::{Value, json};
 use tagalong_cluster::{Cluster, Namespace, Seen};
-use tagalong_webhook::Settings;
+use tagalong_webhook::InjectionSettings;
 
 use super::bed::{cluster, operator_log};
 use crate::support::node::{SIDECAR, Tried, has_sidecar, ready};
@@ -58,7 +58,7 @@ impl Ground {
 
     /// The webhook, for this namespace.
     pub async fn webhook(&self) -> Webhook {
-        let settings = Settings {
+        let settings = InjectionSettings {
             image: SIDECAR.to_owned(),
             ..settings()
         };
