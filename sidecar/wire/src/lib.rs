@@ -1,4 +1,4 @@
-//! What the operator tells a sidecar: label tables as newline-delimited JSON.
+//! What the operator tells a sidecar, label tables as newline-delimited JSON, and what it asks of one: a summary.
 //!
 //! A sidecar opens `GET /v1/labels` on the operator, and for as long as that stream lives the operator sends one JSON
 //! object a line, as Kubernetes watches do (`docs/design.md` §5):
@@ -18,23 +18,32 @@
 //! [`Snapshot::read`] reads a SNAPSHOT name by name, so that a large table is never in memory twice. The feature `oracle`
 //! has the plain way, `Table`, which tests hold both programs to.
 //!
+//! [`read_summary`] reads what a sidecar answers at [`SUMMARY_PATH`].
+//!
 //! [`contract`] is the home of the names that the programs share in a cluster.
 
 pub mod contract;
+mod error;
 mod lines;
 mod message;
 mod names;
 mod snapshot;
+mod summary;
 #[cfg(any(test, feature = "oracle"))]
 mod table;
 mod versions;
 
 use std::time::Duration;
 
+pub use error::ParseError;
 pub use lines::{Lines, TooLong};
-pub use message::{Delta, Message, MessageKind, ParseError, Unset};
+pub use message::{Delta, Message, MessageKind, Unset};
 pub use names::{Entries, Names, ServiceRef};
 pub use snapshot::{NameKind, Snapshot};
+pub use summary::{
+    Apart, BOUNDS, Buckets, LOOK_HEADER, Look, MAX_SERVICE, MAX_SUMMARY, PodTotals, SUMMARY_END,
+    SUMMARY_PATH, Totals, read_summary,
+};
 #[cfg(any(test, feature = "oracle"))]
 pub use table::{Applied, Table};
 pub use versions::{Resync, Versions};

@@ -1,8 +1,8 @@
 //! The messages of a stream.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use crate::error::ParseError;
 use crate::names::{Entries, Names, Text};
 use crate::snapshot::Snapshot;
 
@@ -60,18 +60,6 @@ pub struct Unset {
     /// From [`Entries::upstreams`].
     #[serde(default)]
     pub upstreams: Vec<String>,
-}
-
-/// A message that cannot be read, and where.
-#[derive(Clone, Debug, Error, Eq, PartialEq)]
-#[error("{line}:{column}: {what}")]
-pub struct ParseError {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in bytes, from 1; 0 where the line's end was met.
-    pub column: usize,
-    /// What is wrong.
-    pub what: String,
 }
 
 // === impl Message ===
@@ -160,23 +148,6 @@ impl MessageKind {
             Self::Delta => "DELTA",
             Self::Heartbeat => "HEARTBEAT",
             Self::Unknown => "UNKNOWN",
-        }
-    }
-}
-
-// === impl ParseError ===
-
-impl From<serde_json::Error> for ParseError {
-    fn from(error: serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        let full = error.to_string();
-        let what = full
-            .strip_suffix(&format!(" at line {line} column {column}"))
-            .unwrap_or(&full);
-        Self {
-            line,
-            column,
-            what: what.to_owned(),
         }
     }
 }

@@ -154,16 +154,19 @@ impl fmt::Display for ServiceRef {
     }
 }
 
-/// A Service and a namespace have names of lower-case letters, digits and `-` (RFC 1035 and 1123 labels). Read a little
-/// wider, for the API server is the judge of names; what could never be one is a broken table.
+/// Whether a Service or namespace may have this name. They have names of lower-case letters, digits and `-` (RFC 1035 and
+/// 1123 labels). Read a little wider, for the API server is the judge of names.
+pub(crate) fn is_kubernetes_name(name: &str) -> bool {
+    (1..=253).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+}
+
+/// What could never be a name is a broken table.
 fn kubernetes_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {
     let name = Text::deserialize(deserializer)?;
-    let fits = (1..=253).contains(&name.0.len())
-        && name
-            .0
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
-    if fits {
+    if is_kubernetes_name(&name.0) {
         Ok(name)
     } else {
         Err(D::Error::custom(format_args!(

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 
+use crate::error::ParseError;
 #[cfg(any(test, feature = "oracle"))]
 use crate::message::MessageKind;
-use crate::message::ParseError;
 use crate::names::{Each, Names, Text};
 
 /// The whole table.
