@@ -17,6 +17,7 @@ mod prometheus;
 mod push;
 mod readiness;
 mod readings;
+mod recipes;
 mod refusals;
 mod relabelling;
 mod replicas;

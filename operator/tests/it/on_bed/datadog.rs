@@ -2,14 +2,16 @@
 
 use crate::support;
 
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use support::Result;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use support::city::{self, SERVICES};
+use support::datadog::{Run, check, instance};
 use support::pods::{Host, Pod, tell};
 use support::prometheus::operator;
+use support::{Result, equal};
+
+/// How the check names what the page's instance selects, as far as the part of the histogram.
+const FAMILY: &str = "autoscaling.kong_upstream_latency_ms.";
 
 /// What Kong says, behind a sidecar: two Services, one with two routes.
 const SAMPLES: &str = r#"# HELP kong_upstream_latency_ms Latency added by upstream response
@@ -44,43 +46,6 @@ fn enriched() -> String {
     text
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The instance that the page's annotation configures, at this address instead of a pod's.
-fn instance(address: std::net::SocketAddr) -> Result<Value> {
-    let page = std::fs::read_to_string(root().join("docs/guides/datadog.md"))?;
-    let block = page.split("```yaml\n").nth(1).ok_or("no block")?;
-    let block = block.split("```").next().ok_or("no end")?;
-    let values: Value = serde_saphyr::from_str(block)?;
-    let annotation = &values["operator"]["podAnnotations"]["ad.datadoghq.com/operator.checks"];
-    let checks: Value = serde_json::from_str(annotation.as_str().ok_or("no annotation")?)?;
-    let mut instance = checks["openmetrics"]["instances"][0].clone();
-    let endpoint = instance["openmetrics_endpoint"]
-        .as_str()
-        .ok_or("no endpoint")?;
-    let own = endpoint.replace("%%host%%:8080", &address.to_string());
-    instance["openmetrics_endpoint"] = json!(own);
-    Ok(instance)
-}
-
-fn check(instance: &Value) -> Result<Vec<Value>> {
-    let mut process = Command::new(root().join("tests/datadog/run"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut stdin = process.stdin.take().ok_or("no pipe")?;
-    stdin.write_all(instance.to_string().as_bytes())?;
-    drop(stdin);
-    let output = process.wait_with_output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_histogram_arrives_with_its_services_name() -> Result {
     let mut pod = Pod::new("kong-1");
@@ -90,38 +55,36 @@ async fn each_histogram_arrives_with_its_services_name() -> Result {
     tell(manifests.path(), &[(pod, host.address)])?;
     let logs = tempfile::tempdir()?;
     let operator = operator(manifests.path(), logs.path()).await?;
-    let instance = instance(operator.address)?;
-    let sent = tokio::task::spawn_blocking(move || check(&instance)).await??;
+    // With the buckets that the page leaves out, and in both formats.
+    let mut buckets = instance(operator.address)?;
+    buckets["collect_histogram_buckets"] = json!(true);
+    let mut strict = buckets.clone();
+    strict["use_latest_spec"] = json!(true);
+    for run in check(vec![buckets, strict]).await? {
+        assert_eq!(run.refused, "");
+        each_has_its_name(&run);
+    }
+    Ok(())
+}
 
+fn each_has_its_name(run: &Run) {
     let mut seen = BTreeSet::new();
-    for metric in &sent {
-        let tags: BTreeSet<&str> = metric["tags"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        let tag = |name: &str| {
-            let found = tags
-                .iter()
-                .find_map(|tag| tag.strip_prefix(name)?.strip_prefix(':'));
-            found.unwrap_or("none").to_owned()
-        };
-        let name = metric["name"].as_str().unwrap_or_default();
-        let Some(part) = name.strip_prefix("autoscaling.kong_upstream_latency_ms.") else {
+    for metric in &run.sent {
+        let Some(part) = metric.name.strip_prefix(FAMILY) else {
             continue;
         };
-        assert_eq!(tag("kubernetes_name"), tag("service"), "{metric}");
-        assert_eq!(tag("kubernetes_namespace"), "shop", "{metric}");
-        assert_eq!(tag("namespace"), "shop", "{metric}");
-        assert_eq!(tag("dataplane_pod"), "kong-1", "{metric}");
-        assert_eq!(tag("kubernetes_kind"), "none", "{metric}");
-        let value = metric["value"].as_f64().ok_or("no value")?;
+        let tag = |name| metric.tag(name);
+        assert_eq!(tag("kubernetes_name"), tag("service"), "{metric:?}");
+        assert_eq!(tag("kubernetes_namespace"), "shop", "{metric:?}");
+        assert_eq!(tag("namespace"), "shop", "{metric:?}");
+        assert_eq!(tag("dataplane_pod"), "kong-1", "{metric:?}");
+        assert_eq!(tag("kubernetes_kind"), "none", "{metric:?}");
         seen.insert(format!(
-            "{part} {} {} {} {value}",
+            "{part} {} {} {} {}",
             tag("service"),
             tag("route"),
             tag("upper_bound"),
+            metric.value,
         ));
     }
     let wanted = [
@@ -138,5 +101,71 @@ async fn each_histogram_arrives_with_its_services_name() -> Result {
     for one in wanted {
         assert!(seen.contains(one), "{one} is not in {seen:#?}");
     }
+}
+
+/// What the page's query makes of a run: for each Service the sum of all sums by the sum of all counts.
+fn averages(run: &Run) -> BTreeMap<&str, (f64, f64)> {
+    let mut found = BTreeMap::<_, (f64, f64)>::new();
+    for metric in &run.sent {
+        let of = found.entry(metric.tag("kubernetes_name")).or_default();
+        match metric.name.strip_prefix(FAMILY) {
+            Some("sum") => of.0 += metric.value,
+            Some("count") => of.1 += metric.value,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The page's number for so many Services and pods is right, and what it says happens without its settings happens.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_limit_of_the_check_makes_an_average_wrong() -> Result {
+    const PODS: u8 = 8;
+    let (mut pods, manifests) = (Vec::new(), tempfile::tempdir()?);
+    for number in 0..PODS {
+        let mut pod = Pod::new(&format!("kong-{number}"));
+        pod.text = Some(city::text(std::time::Duration::from_secs(60)));
+        let host = Host::start(211 + number, pod.clone()).await?;
+        pods.push((pod, host.address));
+    }
+    tell(manifests.path(), &pods)?;
+    let logs = tempfile::tempdir()?;
+    let operator = operator(manifests.path(), logs.path()).await?;
+    let page = instance(operator.address)?;
+    let mut strict = page.clone();
+    strict["use_latest_spec"] = json!(true);
+    let mut unlimited = page.clone();
+    let settings = unlimited.as_object_mut().ok_or("no instance")?;
+    assert!(settings.remove("max_returned_metrics").is_some());
+    let mut buckets = page.clone();
+    buckets["collect_histogram_buckets"] = json!(true);
+    let runs = check(vec![page, strict, buckets, unlimited]).await?;
+
+    let series = SERVICES * usize::from(PODS);
+    for (run, each) in runs.iter().zip([2, 2, 15]) {
+        equal(&run.refused.as_str(), &"")?;
+        let averages = averages(run);
+        equal(&averages.len(), &SERVICES)?;
+        for number in 0..SERVICES {
+            let (sum, count) = averages[format!("echo-{number}").as_str()];
+            let requests = 16 + 60 * city::per_second(number);
+            equal(
+                &count.to_string(),
+                &(requests * u64::from(PODS)).to_string(),
+            )?;
+            equal(&(sum / count).to_string(), &city::mean(number).to_string())?;
+        }
+        let sent = run.sent.iter();
+        let contexts = sent.filter(|metric| metric.name.starts_with(FAMILY));
+        equal(&contexts.count(), &(series * each))?;
+    }
+    // The check's own limit is reached in this city, and what it leaves out is told nowhere in what is sent.
+    let cut = averages(&runs[3]);
+    let wrong = (0..SERVICES).filter(|number| {
+        let name = format!("echo-{number}");
+        cut.get(name.as_str())
+            .is_none_or(|(_, count)| *count < f64::from(PODS) * 16.0)
+    });
+    assert!(wrong.count() > 0, "2,000 contexts hold all of it");
     Ok(())
 }

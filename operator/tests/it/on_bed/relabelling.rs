@@ -104,13 +104,22 @@ async fn pod_and_operator_agree_and_clashes_are_as_documented() -> Result {
             }
         }
     }
+    for honor in [false, true] {
+        let name = annotated(honor);
+        configuration += &format!(
+            "- job_name: {name}\n  honor_labels: {honor}\n  static_configs:\n  - targets: ['{}']\n    \
+             labels: {{kubernetes_namespace: kong, kubernetes_name: metrics, kubernetes_pod_name: target-0,\n      pod: target-0, container: main, endpoint: metrics}}\n",
+            host.address
+        );
+    }
     let prometheus = prometheus(&configuration, directory.path()).await?;
     let (prometheus, jobs) = (&prometheus, &jobs);
     until(
         "a scrape of each job",
         Duration::from_secs(60),
         || async move {
-            for job in jobs.values() {
+            let annotated = [annotated(false), annotated(true)];
+            for job in jobs.values().chain(&annotated) {
                 equal(&series(prometheus, job).await?.len(), &samples)?;
             }
             Ok(())
@@ -137,10 +146,39 @@ async fn pod_and_operator_agree_and_clashes_are_as_documented() -> Result {
             }
         }
     }
+    for honor in [false, true] {
+        for labels in series(prometheus, &annotated(honor)).await? {
+            by_annotation(&labels, honor);
+        }
+    }
     let zeros =
         serde_json::json!({"duplicate_timestamp": "0", "out_of_order": "0", "out_of_bounds": "0"});
     assert_eq!(prometheus.complaints().await?, zeros);
     Ok(())
+}
+
+/// The job that scrapes as the much copied configuration for `prometheus.io/*` annotations does.
+fn annotated(honor: bool) -> String {
+    format!("pod by annotation, {honor}")
+}
+
+/// What `docs/scraping.md` says of that configuration.
+fn by_annotation(labels: &Labels, honor: bool) {
+    let label = |name: &str| labels.get(name).and_then(Value::as_str);
+    let (backend, target) = match honor {
+        false => (
+            ["exported_kubernetes_namespace", "exported_kubernetes_name"],
+            Some("kong"),
+        ),
+        true => (["kubernetes_namespace", "kubernetes_name"], Some("shop")),
+    };
+    assert_eq!(label(backend[0]), Some("shop"), "{labels:?}");
+    let name = label(backend[1]);
+    assert!(name.is_some_and(|name| name.starts_with("backend-")));
+    assert_eq!(label("kubernetes_namespace"), target, "{labels:?}");
+    // These hold with any scraper.
+    assert_eq!(label("service"), name, "{labels:?}");
+    assert!(label("kong_service").is_some() || label("upstream").is_some());
 }
 
 /// The table of `docs/scraping.md`.

@@ -1,6 +1,8 @@
 //! The operator on a real API server, under exactly the permissions that the chart gives it.
 
 pub mod audit;
+pub mod city;
+pub mod datadog;
 pub mod pods;
 pub mod policies;
 pub mod prometheus;

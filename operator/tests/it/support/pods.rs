@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ pub struct Pod {
     pub begun: Instant,
     /// What it answers with, if always the same.
     pub text: Option<String>,
+    /// What it answers with so long after it began.
+    pub counts: Option<fn(Duration) -> String>,
 }
 
 impl Pod {
@@ -40,6 +43,7 @@ impl Pod {
             manner: Manner::Answers,
             begun: Instant::now(),
             text: None,
+            counts: None,
         }
     }
 
@@ -47,6 +51,9 @@ impl Pod {
     fn metrics(&self) -> String {
         if let Some(text) = &self.text {
             return text.clone();
+        }
+        if let Some(counts) = self.counts {
+            return counts(self.begun.elapsed());
         }
         let (name, count) = (&self.name, self.begun.elapsed().as_millis());
         let labels = format!(
