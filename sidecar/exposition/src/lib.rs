@@ -73,7 +73,8 @@ mod wide;
 
 pub use options::{Keep, Options, Stats};
 pub use rewrite::Rewriter;
-pub use table::{LabelTable, LabelTableBuilder};
+pub use table::LabelTable;
+pub use table::builder::LabelTableBuilder;
 
 #[cfg(test)]
 mod tests;

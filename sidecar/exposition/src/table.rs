@@ -1,6 +1,6 @@
 //! Which Kong name stands for which Kubernetes Service, as bytes ready to be spliced into a line.
 
-mod builder;
+pub(crate) mod builder;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 
@@ -8,8 +8,6 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::added::KONG;
-
-pub use builder::LabelTableBuilder;
 
 /// The Kong names that are known, and the labels each of them earns.
 ///
@@ -50,30 +48,6 @@ struct Name {
 }
 
 impl LabelTable {
-    /// Starts an empty table.
-    ///
-    /// ```
-    /// let table = tagalong_exposition::LabelTable::builder().build();
-    /// assert!(table.is_empty());
-    /// ```
-    #[must_use]
-    pub fn builder() -> LabelTableBuilder {
-        LabelTableBuilder::default()
-    }
-
-    /// Starts a table with what this one holds, less the names (not escaped) of these services and upstreams.
-    ///
-    /// ```
-    /// # use tagalong_exposition::LabelTable;
-    /// let table = LabelTable::builder().service("a", "default", "a").service("b", "default", "b").build();
-    /// let next = table.without(&["a", "never there"], &[]).service("c", "default", "c").service("d", "default", "d");
-    /// assert_eq!(next.build().len(), 3);
-    /// ```
-    #[must_use]
-    pub fn without<S: AsRef<str>>(&self, services: &[S], upstreams: &[S]) -> LabelTableBuilder {
-        LabelTableBuilder::but(self, services, upstreams)
-    }
-
     /// How many names, of services and upstreams together, the table holds.
     ///
     /// ```

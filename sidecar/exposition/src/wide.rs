@@ -7,14 +7,13 @@
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
+mod width;
 
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) use portable::{first_difference, first_of};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use sse2::{first_difference, first_of};
-
-/// How many bytes are looked at.
-pub(crate) const WIDE: usize = 64;
+pub(crate) use width::WIDE;
 
 #[cfg(test)]
 mod tests;

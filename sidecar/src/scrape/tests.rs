@@ -4,12 +4,15 @@ use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http_body::Frame;
+use bytes::Bytes;
+use http::HeaderValue;
+use http_body::{Body, Frame};
+use tagalong_exposition::Keep;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::*;
-use crate::kong::SILENCE;
+use crate::kong::{KongError, SILENCE};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 

@@ -92,6 +92,20 @@ impl Message {
     }
 }
 
+// === impl Snapshot ===
+
+#[cfg(any(test, feature = "oracle"))]
+impl Snapshot {
+    /// Reads a file that holds one SNAPSHOT message, spread over as many lines as its writer likes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), or another type of message.
+    pub fn from_file(json: &[u8]) -> Result<Self, ParseError> {
+        MessageKind::expect(json, MessageKind::Snapshot)?;
+        Self::parse(json)
+    }
+}
+
 // === impl MessageKind ===
 
 impl MessageKind {

@@ -5,8 +5,6 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer as _, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::error::ParseError;
-#[cfg(any(test, feature = "oracle"))]
-use crate::message::MessageKind;
 use crate::names::{Each, Names, Text};
 
 /// The whole table.
@@ -74,16 +72,6 @@ impl Snapshot {
         let version = deserializer.deserialize_map(Whole(take))?;
         deserializer.end()?;
         Ok(version)
-    }
-
-    /// Reads a file that holds one SNAPSHOT message, spread over as many lines as its writer likes.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read), or another type of message.
-    #[cfg(any(test, feature = "oracle"))]
-    pub fn from_file(json: &[u8]) -> Result<Self, ParseError> {
-        MessageKind::expect(json, MessageKind::Snapshot)?;
-        Self::parse(json)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tagalong_crds::BackendRef;
 
-use super::{Nothing, Target};
+use super::claim::{Nothing, Target};
 use crate::{
     key::{Interner, Key, Name},
     referents::{Referent, Referents},

@@ -8,7 +8,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest as _, Sha256};
 use tagalong_crds::{RouteRule, RouteSpec};
 
-use super::{Destination, Form, Roles, Translation, backend, duration, other};
+use super::{
+    backend::{self, Destination},
+    claim::{Form, Roles},
+    draft::Translation,
+    duration,
+    hosts::hosts,
+    parents::parents,
+};
 use crate::key::Interner;
 
 /// The longest name that is not shortened, in bytes.
@@ -20,7 +27,7 @@ pub(super) fn route(metadata: &ObjectMeta, spec: &RouteSpec, names: &mut Interne
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     let name = metadata.name.as_deref().unwrap_or_default();
     let mut out = Translation {
-        parents: other::parents(spec, namespace, names),
+        parents: parents(spec, namespace, names),
         ..Translation::default()
     };
     for (index, rule) in spec.rules.iter().enumerate() {
@@ -34,7 +41,7 @@ pub(super) fn route(metadata: &ObjectMeta, spec: &RouteSpec, names: &mut Interne
             &format!("httproute.{namespace}.{name}.{index}"),
             Form::HttpRoute,
         );
-        for host in other::hosts(spec) {
+        for host in hosts(spec) {
             let name = format!("httproute.{namespace}.{name}.{host}.{index}");
             claim(&name, Form::HttpRouteHost);
         }

@@ -7,7 +7,11 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tagalong_crds::{BackendPort, Ingress, IngressBackend, KongServiceFacade, L4Spec};
 
-use super::{Destination, Form, Roles, Translation, backend};
+use super::{
+    backend::{self, Destination},
+    claim::{Form, Roles},
+    draft::Translation,
+};
 use crate::key::Interner;
 
 pub(super) fn ingress(ingress: &Ingress, names: &mut Interner) -> Translation {

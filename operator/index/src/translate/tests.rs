@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 use tagalong_crds as crds;
 
 use super::{http::shortened, *};
+use crate::{
+    key::Key,
+    object::Source,
+    referents::{Referent, Referents},
+};
 
 fn read<K: DeserializeOwned>(value: Value) -> K {
     serde_json::from_value(value).unwrap()

@@ -38,6 +38,32 @@ enum NameKind {
     Upstream,
 }
 
+impl LabelTable {
+    /// Starts an empty table.
+    ///
+    /// ```
+    /// let table = tagalong_exposition::LabelTable::builder().build();
+    /// assert!(table.is_empty());
+    /// ```
+    #[must_use]
+    pub fn builder() -> LabelTableBuilder {
+        LabelTableBuilder::default()
+    }
+
+    /// Starts a table with what this one holds, less the names (not escaped) of these services and upstreams.
+    ///
+    /// ```
+    /// # use tagalong_exposition::LabelTable;
+    /// let table = LabelTable::builder().service("a", "default", "a").service("b", "default", "b").build();
+    /// let next = table.without(&["a", "never there"], &[]).service("c", "default", "c").service("d", "default", "d");
+    /// assert_eq!(next.build().len(), 3);
+    /// ```
+    #[must_use]
+    pub fn without<S: AsRef<str>>(&self, services: &[S], upstreams: &[S]) -> LabelTableBuilder {
+        LabelTableBuilder::but(self, services, upstreams)
+    }
+}
+
 impl LabelTableBuilder {
     /// Kong's service `kong_name` (not escaped) stands for the Kubernetes Service `namespace`/`name`.
     ///
@@ -116,7 +142,7 @@ impl LabelTableBuilder {
         table
     }
 
-    pub(super) fn but<S: AsRef<str>>(table: &LabelTable, services: &[S], upstreams: &[S]) -> Self {
+    fn but<S: AsRef<str>>(table: &LabelTable, services: &[S], upstreams: &[S]) -> Self {
         let (services, upstreams) = (escaped(services), escaped(upstreams));
         let mut builder = Self {
             table: LabelTable {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::builder::LabelTableBuilder;
 use super::*;
 
 type Known = BTreeMap<String, (String, String)>;

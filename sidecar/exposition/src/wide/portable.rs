@@ -1,6 +1,6 @@
 //! For processors whose vectors are not used here: eight bytes after the other.
 
-use super::WIDE;
+use super::width::WIDE;
 use crate::swar::{equal, first};
 
 /// The index of the first byte that is one of `wanted`.

@@ -4,7 +4,7 @@ use std::arch::x86_64::{
     __m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
 };
 
-use super::WIDE;
+use super::width::WIDE;
 
 /// The index of the first byte that is one of `wanted`.
 #[allow(unsafe_code)]

@@ -1,0 +1,4 @@
+//! The width of all implementations.
+
+/// How many bytes are looked at.
+pub(crate) const WIDE: usize = 64;
