@@ -1,27 +1,31 @@
 //! One `/metrics` for all pods: a scrape of the operator asks all sidecars, then.
 //!
-//! No second interval and no stale copy. Scrapes that overlap share one fan-out where none loses by it. A pod that is
+//! No second interval and no stale copy. Scrapes that overlap share what pods answer where none loses by it. A pod that is
 //! dead, slow or lying costs its own samples only, and `tagalong_collect_*` says why. What is held of all pods is
 //! some sixth of what they sent; each scraper's answer is written from it as the scraper reads.
 
 pub mod announce;
+mod asking;
 pub mod fetch;
-mod flights;
 mod pod_health;
+mod pod_times;
+mod reading;
 mod report;
 mod reserved;
 
 use crate::metrics::{self, Reason};
 use crate::world::World;
 use announce::Announcer;
+use asking::{Asking, Times, Waiting, Want};
 pub use fetch::Aggregate;
-use fetch::{FetchError, LINE, PodAnswer, PodLimits, PodTarget};
-pub use flights::{Collection, Permit};
-use flights::{Flights, Times};
-use futures::stream::StreamExt as _;
+use fetch::{LINE, PodAnswer, PodId, PodLimits, PodTarget};
+use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use pod_health::PodHealth;
-use std::collections::HashSet;
+use pod_times::FAIR;
+pub use reading::Permit;
+use reading::Readers;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tagalong_exposition::merge::{Disagreement, Format, MergeSource, MergeStats, Merger, Types};
@@ -29,29 +33,61 @@ use tagalong_exposition::negotiate::USUAL;
 use tagalong_index::Pod;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
 
-/// Pods that are asked at once: enough that those which do not answer hold up no others.
-const ASKED_AT_ONCE: usize = 512;
 /// Pods whose bodies are read at once, by whatever fan-out. Reading takes memory that is let go when a body has been read.
 const READ_AT_ONCE: usize = 16;
 /// Who waits less is taken to wait so long: in less, a pod that is well may not answer, and every such scrape asks all.
 pub const SHORTEST: Duration = Duration::from_secs(1);
-/// A pod that has had less time than this, and needed more, has not failed: scrapers give theirs five seconds and up.
-const FAIR: Duration = Duration::from_secs(2);
-
 /// Why a scrape got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unserved {
-    /// No permit for a collection of its own, and none to join.
+    /// No permit to hold another collection until it has been read.
     #[error(
-        "{} collections are under way for others, or not yet read by them, and there is no memory for more: try again",
-        flights::AT_ONCE
+        "{} collections are not yet read by those who scraped before, and there is no memory for more: try again",
+        reading::AT_ONCE
     )]
     Busy,
-    /// All was asked, but not brought together in time.
-    #[error("the collection took longer than you wait")]
-    Late,
+}
+
+/// What all pods sent.
+#[derive(Clone, Debug, Default)]
+pub struct Collection {
+    /// To be written in any format.
+    pub merger: Merger,
+    /// To be held until it has been written.
+    pub permit: Option<Permit>,
+}
+
+/// The collection that was made last, for those who waited with the one who made it.
+struct Latest {
+    collection: Collection,
+    /// When each pod was asked for what it says.
+    asked: HashMap<PodId, Option<Instant>>,
+}
+
+impl Latest {
+    /// Whether it has what a scrape would have of the same pods.
+    fn suits(&self, asking: &Asking, wants: &[Want]) -> bool {
+        let asked = |id: &PodId| self.asked.get(id).copied();
+        self.asked.len() == wants.len() && asking.have_come(wants, asked)
+    }
+}
+
+/// A scrape that waits. When nobody does any more, nothing is held but what is being read.
+struct Waits<'c> {
+    inner: &'c Inner,
+    waiting: Option<Waiting>,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.waiting = None;
+        if self.inner.asking.is_idle()
+            && let Ok(mut latest) = self.inner.latest.try_lock()
+        {
+            *latest = None;
+        }
+    }
 }
 
 /// Collects. Cheap to clone.
@@ -60,11 +96,10 @@ pub struct Collector(Arc<Inner>);
 
 struct Inner {
     world: World,
-    samples: Aggregate,
-    limits: PodLimits,
     metrics: metrics::Collect,
-    flights: Flights,
-    reading: Semaphore,
+    asking: Asking,
+    readers: Readers,
+    latest: tokio::sync::Mutex<Option<Latest>>,
     health: Mutex<PodHealth>,
     /// Pods that disagree with others about families.
     disagreeing: Mutex<PodHealth>,
@@ -83,13 +118,17 @@ impl Collector {
         metrics: metrics::Collect,
         announcer: Option<Announcer>,
     ) -> Self {
+        let reading = Arc::new(Semaphore::new(READ_AT_ONCE));
+        let fetch = move |target, deadline| {
+            let reading = Arc::clone(&reading);
+            async move { fetch::fetch(&target, samples, &limits, &reading, deadline).await }.boxed()
+        };
         Self(Arc::new(Inner {
             world,
-            samples,
-            limits,
             metrics,
-            flights: Flights::default(),
-            reading: Semaphore::new(READ_AT_ONCE),
+            asking: Asking::new(Box::new(fetch)),
+            readers: Readers::default(),
+            latest: tokio::sync::Mutex::default(),
             health: Mutex::default(),
             disagreeing: Mutex::default(),
             types: Mutex::default(),
@@ -101,23 +140,30 @@ impl Collector {
     ///
     /// # Errors
     ///
-    /// When so many are at it that there is nothing in time.
+    /// When so many read that there is no room for another collection in time.
     pub async fn collect(
         &self,
         own: String,
         timeout: Option<Duration>,
     ) -> Result<Collection, Unserved> {
+        let (inner, arrived) = (&self.0, Instant::now());
         let timeout = timeout.unwrap_or(USUAL).max(SHORTEST);
-        // A little beyond the pods' deadline: merging comes after the last one was waited for.
-        let deadline = Instant::now() + timeout - margin(timeout) / 2;
-        let inner = Arc::clone(&self.0);
-        let begin = |times| inner.fly(own, times);
-        let flight = self.0.flights.take(timeout - margin(timeout), begin);
-        let flight = flight.await.ok_or(Unserved::Busy)?;
-        let collection = tokio::time::timeout_at(deadline, flight).await;
-        collection
-            .map(Arc::unwrap_or_clone)
-            .map_err(|_elapsed| Unserved::Late)
+        let deadline = arrived + timeout - margin(timeout);
+        let times = Times { arrived, deadline };
+        let targets = inner.world.with(|state| {
+            let targets = state.index.targets().filter_map(target);
+            targets.collect::<Vec<_>>()
+        });
+        let _waits = Waits {
+            inner,
+            waiting: Some(inner.asking.waiting()),
+        };
+        let wants = inner.asking.all(targets, times).await;
+        // A little beyond the pods' deadline: who has waited for one may find the others still at it.
+        let until = deadline + margin(timeout) / 2;
+        let collected = inner.collected(own, &wants, times, until);
+        let collected = tokio::time::timeout_at(until, collected).await;
+        collected.unwrap_or(Err(Unserved::Busy))
     }
 
     /// How many pods it remembers the health of.
@@ -126,57 +172,60 @@ impl Collector {
         self.0.health.lock().len()
     }
 
-    /// How many more collections may run.
+    /// How many more collections may be read.
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
-        self.0.flights.free()
+        self.0.readers.left()
     }
 }
 
 impl Inner {
-    async fn fly(self: Arc<Self>, own: String, times: Times) -> Merger {
-        let targets = self
-            .world
-            .with(|state| state.index.targets().filter_map(target).collect::<Vec<_>>());
-        let fetches = targets.into_iter().map(|target| {
-            let inner = Arc::clone(&self);
-            async move {
-                let begun = Instant::now();
-                let asked = target.clone();
-                // A task each, so that bodies are read on all cores.
-                let fetched = AbortOnDropHandle::new(tokio::spawn(async move {
-                    let (samples, limits) = (inner.samples, &inner.limits);
-                    fetch::fetch(&asked, samples, limits, &inner.reading, times.deadline).await
-                }));
-                let source = fetched.await.unwrap_or(Err(FetchError::Fault));
-                let took = Instant::now().duration_since(begun);
-                PodAnswer {
-                    target,
-                    took,
-                    source,
-                }
-            }
-        });
-        let mut answers: Vec<PodAnswer> = futures::stream::iter(fetches)
-            .buffer_unordered(ASKED_AT_ONCE)
-            .collect()
-            .await;
-        // Who answered first must not decide about types and the order of lines.
+    /// What has come, by one who may hold it.
+    async fn collected(
+        &self,
+        own: String,
+        wants: &[Want],
+        times: Times,
+        until: Instant,
+    ) -> Result<Collection, Unserved> {
+        // One at a time: those who come together share.
+        let mut latest = self.latest.lock().await;
+        if let Some(latest) = &*latest
+            && latest.suits(&self.asking, wants)
+        {
+            return Ok(latest.collection.clone());
+        }
+        // It may hold a permit that nobody else does any more.
+        *latest = None;
+        let permit = match self.readers.free() {
+            Some(permit) => permit,
+            None => self.readers.permit(until).await.ok_or(Unserved::Busy)?,
+        };
+        let asked = self.asking.asked_for(wants).into_iter().collect();
+        let mut answers = self.asking.taken(wants, times.arrived);
+        // The index's order must not decide about types and the order of lines.
         answers.sort_by(|one, other| one.target.pod.cmp(&other.target.pod));
-        self.note(&answers, times.patience >= FAIR);
-        let merger = self.merged(own, answers);
+        self.note(&answers, times.patience() >= FAIR);
+        let merger = self.merged(own, &answers);
         self.count(merger.clone().finish(Format::Text).stats());
-        merger
+        let permit = Some(permit);
+        let collection = Collection { merger, permit };
+        *latest = Some(Latest {
+            collection: collection.clone(),
+            asked,
+        });
+        Ok(collection)
     }
 
     /// The samples of all pods, what is to be said of the pods, and the operator's `own`.
-    fn merged(&self, mut own: String, answers: Vec<PodAnswer>) -> Merger {
-        own += &report::report(&answers);
+    fn merged(&self, mut own: String, answers: &[Arc<PodAnswer>]) -> Merger {
+        own += &report::report(answers);
         let mut merger = Merger::after(self.types.lock().clone());
         let mut added = Vec::new();
-        for PodAnswer { target, source, .. } in answers {
-            if let Some(number) = source.ok().and_then(|source| merger.add(source)) {
-                added.push((target, number));
+        for answer in answers {
+            let source = answer.source.as_ref().ok();
+            if let Some(number) = source.and_then(|source| merger.add_finished(source)) {
+                added.push((&answer.target, number));
             }
         }
         let mut disagreements = merger.disagreements();
@@ -186,7 +235,7 @@ impl Inner {
             let end = disagreements.partition_point(|one| one.source <= number);
             disagreements.get(begin..end).unwrap_or_default()
         };
-        let each = || added.iter().map(|(target, number)| (target, of(*number)));
+        let each = || added.iter().map(|(target, number)| (*target, of(*number)));
         self.note_disagreements(each());
         own += &report::left_out(each().filter(|(_, families)| !families.is_empty()));
         if !added.is_empty() {
@@ -231,7 +280,7 @@ impl Inner {
 
     /// Counts and reports the health of pods. What a pod may have needed more time for is not reported unless it had a `fair` time:
     /// it says more about the scraper.
-    fn note(&self, answers: &[PodAnswer], fair: bool) {
+    fn note(&self, answers: &[Arc<PodAnswer>], fair: bool) {
         let (mut health, now) = (self.health.lock(), Instant::now());
         for answer in answers {
             let (uid, pod) = (&answer.target.uid, &answer.target.pod);

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tagalong_exposition::merge::MergeSource;
+use tagalong_exposition::merge::{FinishedSource, MergeSource};
 use tagalong_exposition::negotiate::TIMEOUT_HEADER;
 use tagalong_index::Key;
 use tagalong_runtime::log_rate::shortened;
@@ -54,7 +54,7 @@ pub struct PodAnswer {
     /// How long it took.
     pub took: Duration,
     /// Its samples, or why there are none.
-    pub source: Result<MergeSource, FetchError>,
+    pub source: Result<FinishedSource, FetchError>,
 }
 
 /// A pod whose sidecar is asked.
@@ -72,6 +72,22 @@ pub struct PodTarget {
     pub address: SocketAddr,
     /// The same, as a label says it.
     pub url: String,
+}
+
+/// Which pod it is that is asked, and where: two sidecars can have neither in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PodId {
+    uid: String,
+    address: SocketAddr,
+}
+
+impl PodTarget {
+    pub(super) fn id(&self) -> PodId {
+        PodId {
+            uid: self.uid.clone(),
+            address: self.address,
+        }
+    }
 }
 
 /// What one pod may cost.
@@ -184,7 +200,7 @@ pub async fn fetch(
     limits: &PodLimits,
     reading: &Semaphore,
     deadline: Instant,
-) -> Result<MergeSource, FetchError> {
+) -> Result<FinishedSource, FetchError> {
     let work = fetch_now(target, samples, limits, reading, deadline);
     let fetched = tokio::time::timeout_at(deadline, work);
     fetched.await.unwrap_or(Err(FetchError::Timeout))
@@ -196,7 +212,7 @@ async fn fetch_now(
     limits: &PodLimits,
     reading: &Semaphore,
     deadline: Instant,
-) -> Result<MergeSource, FetchError> {
+) -> Result<FinishedSource, FetchError> {
     let broken =
         |error: &(dyn std::error::Error + 'static)| FetchError::Connection(with_causes(error));
     let stream = net::connect_to(target.address, Buffers::CLIENT)
@@ -282,7 +298,7 @@ impl Taken {
         written.map_err(|_| sink.over.clone().unwrap_or(FetchError::Encoding))
     }
 
-    fn finish(self) -> Result<MergeSource, FetchError> {
+    fn finish(self) -> Result<FinishedSource, FetchError> {
         let mut sink = match self {
             Self::Plain(sink) => *sink,
             Self::Gzip(mut gzip) => {
@@ -294,7 +310,7 @@ impl Taken {
         };
         sink.source.finish();
         sink.within()?;
-        Ok(sink.source)
+        Ok(sink.source.into())
     }
 }
 

@@ -3,10 +3,11 @@
 
 use crate::collect::fetch::{FetchError, PodAnswer, PodTarget};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use tagalong_exposition::merge::Disagreement;
 
 /// Families about the pods that were asked.
-pub(super) fn report(answers: &[PodAnswer]) -> String {
+pub(super) fn report(answers: &[Arc<PodAnswer>]) -> String {
     let mut text = String::new();
     let mut family = |name: &str, help: &str, value: &dyn Fn(&PodAnswer) -> f64| {
         let _infallible = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");

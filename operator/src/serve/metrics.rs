@@ -81,8 +81,11 @@ impl Scrape {
         let format = accepted.format(merger.is_whole());
         let within = waits.map_or(READ_WITHIN, |waits| waits.max(SHORTEST) + LEEWAY);
         let connection = request.extensions().get::<ConnectionHandle>().cloned();
-        let lifeline = Lifeline::until(arrived + within, connection.unwrap_or_default())
-            .without_pause_of(STALLED);
+        let connection = connection.unwrap_or_default();
+        if let Some(permit) = &permit {
+            permit.by(connection.clone());
+        }
+        let lifeline = Lifeline::until(arrived + within, connection).without_pause_of(STALLED);
         let pieces = Pieces::new(merger.finish(format), gzip).bounded(permit, lifeline);
         let mut response = Response::new(MetricsBody::Pieces(Box::new(pieces)));
         let open = format == Format::OpenMetrics;

@@ -44,7 +44,7 @@ async fn got(answer: Option<Vec<u8>>) -> Result<String, FetchError> {
     )
     .await?;
     let mut merger = tagalong_exposition::merge::Merger::default();
-    merger.add(source);
+    merger.add_finished(&source);
     let mut merged = merger.finish(tagalong_exposition::merge::Format::Text);
     let mut out = Vec::new();
     while merged.next(&mut out) {}

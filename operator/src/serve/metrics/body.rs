@@ -110,7 +110,11 @@ impl Body for MetricsBody {
                 frame.map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
             }
             Self::Pieces(pieces) => {
-                Poll::Ready(pieces.next().transpose().map(|data| data.map(Frame::data)))
+                let next = pieces.next();
+                if let (Some(permit), Ok(Some(data))) = (&pieces.permit, &next) {
+                    permit.read(data.len());
+                }
+                Poll::Ready(next.transpose().map(|data| data.map(Frame::data)))
             }
         }
     }

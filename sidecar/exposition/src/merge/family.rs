@@ -37,10 +37,10 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(source: usize, group: usize, block: Block) -> Self {
+    pub(super) fn new(block: Block) -> Self {
         Self {
-            source,
-            group,
+            source: 0,
+            group: 0,
             family: block.family,
             help: block.help.map(Into::into),
             lines: Arc::new(block.lines),
@@ -49,6 +49,15 @@ impl Part {
             uncountable: block.uncountable,
             whole: block.whole,
             members: block.members,
+        }
+    }
+
+    /// The same, of the source and the group of these numbers.
+    pub(super) fn of(&self, source: usize, group: usize) -> Self {
+        Self {
+            source,
+            group,
+            ..self.clone()
         }
     }
 }

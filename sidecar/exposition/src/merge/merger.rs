@@ -4,7 +4,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::agree::{Agreed, Types, agree};
-use super::family::{Family, Names, Part};
+use super::family::{Family, Names};
+use super::finished::FinishedSource;
 use super::format::Format;
 use super::header::headers;
 use super::output::{Merged, WrittenFamily};
@@ -38,9 +39,9 @@ use super::types::FamilyType;
 pub struct Merger {
     families: Vec<Family>,
     names: Names,
-    labels: HashSet<Vec<u8>>,
+    labels: HashSet<Arc<[u8]>>,
     ordered: Vec<Arc<[u8]>>,
-    groups: std::collections::HashMap<Box<str>, usize>,
+    groups: std::collections::HashMap<Arc<str>, usize>,
     last: Types,
     stats: MergeStats,
 }
@@ -60,34 +61,34 @@ impl Merger {
     /// A source with the same labels as an earlier one is refused, since all its series could be there already; it is
     /// counted.
     pub fn add(&mut self, source: MergeSource) -> Option<usize> {
-        let MergeSource {
-            labels,
-            blocks,
-            group,
-            ..
-        } = source;
-        if !self.labels.insert(labels.clone()) {
+        self.add_finished(&source.into())
+    }
+
+    /// The same of a source that others add, too: the samples are shared.
+    pub fn add_finished(&mut self, source: &FinishedSource) -> Option<usize> {
+        if !self.labels.insert(source.labels.clone()) {
             self.stats.refused += 1;
             return None;
         }
         let number = self.ordered.len();
         let next = self.groups.len();
         // A source of no group is one of its own, called as no group is.
+        let group = source.group.clone();
         let group = group.unwrap_or_else(|| format!("\n{number}").into());
         let group = *self.groups.entry(group).or_insert(next);
-        self.ordered.push(labels.into());
+        self.ordered.push(source.labels.clone());
         self.stats.sources += 1;
-        for block in blocks {
-            let index = *self.names.entry(block.name.clone()).or_insert_with(|| {
+        for (name, part) in source.families.iter() {
+            let index = *self.names.entry(name.clone()).or_insert_with(|| {
                 self.families.push(Family {
-                    name: block.name.clone(),
+                    name: name.clone(),
                     ..Family::default()
                 });
                 self.families.len() - 1
             });
-            self.stats.samples += block.samples;
+            self.stats.samples += part.samples;
             if let Some(family) = self.families.get_mut(index) {
-                family.parts.push_back(Part::new(number, group, block));
+                family.parts.push_back(part.of(number, group));
             }
         }
         Some(number)

@@ -25,6 +25,7 @@
 mod agree;
 mod delta;
 mod family;
+mod finished;
 mod format;
 mod grouped;
 mod header;
@@ -42,6 +43,7 @@ mod types;
 mod whole;
 
 pub use agree::Types;
+pub use finished::FinishedSource;
 pub use format::Format;
 pub use merger::Merger;
 pub use output::Merged;

@@ -194,3 +194,96 @@ async fn who_does_not_read_is_hung_up_on() {
     let _reset = tokio::time::timeout(WAIT, stream.read_to_end(&mut rest)).await;
     assert!(rest.len() < large.len(), "it was hung up on");
 }
+
+/// Of Prometheus, by a real connection: reads nothing if it `stalls`.
+async fn client(address: SocketAddr, seconds: u32, stalls: bool) -> std::io::Result<Vec<u8>> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    if stalls {
+        socket.set_recv_buffer_size(4096)?;
+    }
+    let mut stream = socket.connect(address).await?;
+    let head = format!(
+        "GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+         x-prometheus-scrape-timeout-seconds: {seconds}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let mut answer = Vec::new();
+    if stalls {
+        // Enough never to have paused for long.
+        while stream.read_buf(&mut answer).await? > 0 {
+            answer.clear();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+/// The operator's port, with pods of these bodies, and of none that hangs.
+async fn served(bodies: &[Option<&'static str>], drain: &drain::Drain) -> (SocketAddr, Collector) {
+    let mut pods = Vec::new();
+    for (number, body) in bodies.iter().enumerate() {
+        let (open, gate) = watch::channel(body.is_some());
+        let uid: &str = number.to_string().leak();
+        let (address, _) = gated(uid, body.unwrap_or_default(), gate, drain).await;
+        pods.push(pod(uid, address));
+        // It is never opened, and never gone.
+        std::mem::forget(open);
+    }
+    let scrape = scraper(world(pods), Writes::always());
+    let (collector, _) = scrape.collector.clone().expect("it collects");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let server = Server::bind(any).await.expect("a port");
+    let address = server.address();
+    let answer = move |request| scrape.clone().answer(request);
+    let server = server.with_limits(Scrape::limits());
+    tokio::spawn(server.serve(answer, drain.clone()));
+    (address, collector)
+}
+
+async fn assert_served(address: SocketAddr) {
+    let begin = Instant::now();
+    let answer = client(address, 10, false).await.expect("an answer");
+    let (took, answer) = (begin.elapsed(), String::from_utf8_lossy(&answer));
+    let status = answer.lines().next().unwrap_or_default();
+    assert_eq!(status, "HTTP/1.1 200 OK", "after {took:?}");
+    assert!(sample_of(&answer, "pod-0"), "after {took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// Three requests held every permit for two minutes.
+#[tokio::test]
+async fn three_who_wait_long_for_a_pod_that_hangs_take_nothing_from_others() {
+    let (_trigger, drain) = drain::channel();
+    let (address, _) = served(&[Some(BODY), None], &drain).await;
+    let long: Vec<_> = [100, 107, 114]
+        .map(|seconds| tokio::spawn(client(address, seconds, false)))
+        .into();
+    // All three are there.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_served(address).await;
+    assert_served(address).await;
+    for one in long {
+        one.abort();
+    }
+}
+
+/// So did three that read little by little.
+#[tokio::test]
+async fn three_who_read_slowly_take_nothing_from_others() {
+    let (_trigger, drain) = drain::channel();
+    let value = "v".repeat(2000);
+    let lines = (0..8000).map(|line| format!("k{{service=\"a\",route=\"{line}-{value}\"}} 1\n"));
+    let large: &str = lines.collect::<String>().leak();
+    let (address, collector) = served(&[Some(large)], &drain).await;
+    let mut slow = Vec::new();
+    for seconds in [100, 107, 114] {
+        slow.push(tokio::spawn(client(address, seconds, true)));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    assert_eq!(collector.free(), 0, "each holds what it does not read");
+    assert_served(address).await;
+    for one in slow {
+        one.abort();
+    }
+}
