@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 
-pub use handle::{ConnectionHandle, Lifeline, Peer};
+pub use handle::{ClientCertificates, ConnectionHandle, Lifeline, Peer};
 pub use handler::Handler;
 pub use limits::Limits;
 pub use protocol::{BoxError, Http1, Http1Or2, Protocol};

@@ -7,12 +7,14 @@ use crate::drain::Drain;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+mod anybody;
 
 /// How often files are read again. The kubelet itself takes up to a minute to write a changed Secret.
 pub const REREAD: Duration = Duration::from_secs(10);
@@ -73,6 +75,27 @@ pub fn config(certificates: Certificates) -> Result<Arc<ServerConfig>, rustls::E
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Newest(certificates)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The same, and clients may show certificates, which the server's requests then carry
+/// ([`ClientCertificates`](crate::serve::ClientCertificates)). Whoever shows one must hold its key, else there is no handshake.
+/// Who signed it is for the server to judge afterwards: a certificate of a stranger is to get an answer in words, and whom to
+/// trust may change while connections last.
+///
+/// # Errors
+///
+/// As [`config`].
+pub fn asking(certificates: Certificates) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(Arc::new(anybody::Anybody::new(&provider)))
+        .with_cert_resolver(Arc::new(Newest(certificates)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // A session that can be resumed keeps the client's certificates, as many as strangers like to show.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 

@@ -1,6 +1,6 @@
 //! One connection, from its acceptance until nothing of it is left in the kernel.
 
-use super::handle::{ConnectionHandle, Peer};
+use super::handle::{ClientCertificates, ConnectionHandle, Peer};
 use super::handler::Handler;
 use super::limits::Limits;
 use super::places::Place;
@@ -33,8 +33,14 @@ pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
+/// What HTTP is spoken on, and who has shown which certificates in the handshake.
+pub(super) struct Accepted {
+    pub(super) io: Box<dyn Io>,
+    pub(super) certificates: Option<ClientCertificates>,
+}
+
 /// A handshake that goes on.
-pub(super) type Accepting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send + 'a>>;
+pub(super) type Accepting<'a> = Pin<Box<dyn Future<Output = io::Result<Accepted>> + Send + 'a>>;
 
 /// What stands between a socket and HTTP. Behind a pointer, so that a program that speaks no TLS carries none.
 pub(super) trait Handshake: Send + Sync {
@@ -78,14 +84,14 @@ pub(super) async fn run<P: Protocol, H: Handler>(
         }
         handle.end_after_answers();
     }
-    let io = match handshake(&socket, &place, &terms).await {
-        Ok(io) => io,
+    let accepted = match handshake(&socket, &place, &terms).await {
+        Ok(accepted) => accepted,
         Err(why) => {
             tracing::debug!(peer = %peer.0, why, "no TLS");
             return linger(socket, &place, &terms.drain).await;
         }
     };
-    match requests::<P, H>(io, &socket, peer, &place, handle, &terms).await {
+    match requests::<P, H>(accepted, &socket, peer, &place, handle, &terms).await {
         End::Over(how) => {
             if let Err(error) = how {
                 tracing::debug!(peer = %peer.0, %error, "connection ended");
@@ -104,9 +110,12 @@ async fn handshake<H>(
     socket: &Socket,
     place: &Place,
     terms: &Terms<H>,
-) -> Result<Box<dyn Io>, String> {
+) -> Result<Accepted, String> {
     let Some(tls) = &terms.tls else {
-        return Ok(Box::new(socket.clone()));
+        return Ok(Accepted {
+            io: Box::new(socket.clone()),
+            certificates: None,
+        });
     };
     tokio::select! {
         done = tokio::time::timeout(terms.limits.head, tls.accept(socket.clone())) => match done {
@@ -118,7 +127,7 @@ async fn handshake<H>(
 }
 
 async fn requests<P: Protocol, H: Handler>(
-    io: Box<dyn Io>,
+    accepted: Accepted,
     socket: &Socket,
     peer: Peer,
     place: &Place,
@@ -126,6 +135,7 @@ async fn requests<P: Protocol, H: Handler>(
     terms: &Terms<H>,
 ) -> End {
     let Terms { limits, drain, .. } = terms;
+    let Accepted { io, certificates } = accepted;
     let (first, close) = (Notify::new(), Notify::new());
     let answers = place.answers();
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -133,6 +143,9 @@ async fn requests<P: Protocol, H: Handler>(
         let one = answers.begin();
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(handle.clone());
+        if let Some(certificates) = &certificates {
+            request.extensions_mut().insert(certificates.clone());
+        }
         let answer = terms.handler.answer(request);
         async move { Ok::<_, Infallible>(answer.await.map(|body| one.given(body))) }
     });

@@ -1,6 +1,7 @@
 //! A handler's view of the connection that a request came by, and what it may do about it; found among the
 //! request's extensions.
 
+use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,11 @@ impl Peer {
         Self(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 }
+
+/// The certificates that a client has shown in the TLS handshake, its own first; among the extensions only if there are any.
+/// It has proved that it holds the key. Who signed them is not known: see [`tls::asking`](crate::tls::asking).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificates(pub Arc<[CertificateDer<'static>]>);
 
 /// Ends a connection.
 #[derive(Clone, Debug, Default)]
