@@ -6,6 +6,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -118,6 +119,72 @@ pub struct Collect {
     pub failed: Family<Reason, Counter>,
     /// Lines of pods' expositions left out, by reason.
     pub left_out: Family<Reason, Counter>,
+}
+
+/// Which metric was asked for, and how that was answered.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Answered {
+    /// A metric of the catalogue, `discovery` or `other`.
+    pub metric: &'static str,
+    /// The status of the answer.
+    pub code: u16,
+}
+
+/// What came of finding out who asks.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct AuthResult {
+    /// `known`, `refused` or `unavailable`.
+    pub result: &'static str,
+}
+
+/// The metrics API. Only an operator that serves it has these.
+#[derive(Clone, Debug)]
+pub struct CustomMetrics {
+    /// Requests answered.
+    pub requests: Family<Answered, Counter>,
+    /// How long that took, in seconds.
+    pub duration: Histogram,
+    /// Who asked, as far as that could be found out.
+    pub authentications: Family<AuthResult, Counter>,
+    /// SubjectAccessReviews sent.
+    pub access_reviews: Counter,
+}
+
+impl Default for CustomMetrics {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0]),
+            authentications: Family::default(),
+            access_reviews: Counter::default(),
+        }
+    }
+}
+
+impl CustomMetrics {
+    /// Adds them to all others.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "custom_metrics_requests",
+            "Requests to the metrics API, by metric and status",
+            self.requests.clone(),
+        );
+        registry.register(
+            "custom_metrics_request_duration_seconds",
+            "Time that answers of the metrics API took",
+            self.duration.clone(),
+        );
+        registry.register(
+            "custom_metrics_auth",
+            "Requests to the metrics API, by whether it could be told who asks",
+            self.authentications.clone(),
+        );
+        registry.register(
+            "custom_metrics_sar",
+            "SubjectAccessReview requests to the API server",
+            self.access_reviews.clone(),
+        );
+    }
 }
 
 /// All of them, and where they are written from.

@@ -3,6 +3,5 @@
 pub mod claims;
 pub mod feeds;
 pub mod server;
-pub mod shares;
 pub mod stream;
 pub mod tokens;

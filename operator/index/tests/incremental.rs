@@ -54,7 +54,6 @@ fn derive(index: &Index) -> Derived {
         Entries {
             services: snapshot.services,
             upstreams: snapshot.upstreams,
-            ambiguous: snapshot.ambiguous,
         }
     };
     let pods = |key: &Key| index.pods(key).cloned().collect::<Vec<_>>();

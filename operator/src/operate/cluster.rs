@@ -11,11 +11,12 @@ use crate::names;
 use crate::names::report::RouteReporter;
 use crate::names::survey::Unlabelled;
 use crate::push::server::{Access, PushServer};
-use crate::push::tokens::{ApiServer, Tokens};
+use crate::push::tokens::Tokens;
 use crate::reconcile::report::StatusReporter;
 use crate::reconcile::uninjected::Uninjected;
 use crate::reconcile::write::Writer;
 use crate::reconcile::{self, Inputs};
+use crate::reviews::token::ApiServer;
 use crate::watch::Context;
 use crate::world::World;
 use crate::world::{readings, watched};
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tagalong_index::Settings;
 use tagalong_runtime::serve::{Limits, Server};
 use tagalong_runtime::{Drain, Readiness, tls};
+use tagalong_wire::contract::AUDIENCE;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -158,7 +160,10 @@ pub async fn start(
     let push_address = server.address();
     let push = PushServer::new(
         world.clone(),
-        Access::Pods(Tokens::new(ApiServer(client))),
+        Access::Pods(Tokens::new(ApiServer {
+            client,
+            audience: Some(AUDIENCE),
+        })),
         drain.clone(),
         metrics.push.clone(),
     );

@@ -6,7 +6,7 @@ use crate::metrics::Metrics;
 use crate::names;
 use crate::names::survey::Unlabelled;
 use crate::push::server::{Access, PushServer};
-use crate::push::tokens::ApiServer;
+use crate::reviews::token::ApiServer;
 use crate::world::World;
 use crate::world::manifests::LoadedManifests;
 use std::net::{Ipv4Addr, SocketAddr};

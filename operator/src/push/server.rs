@@ -2,9 +2,10 @@
 
 use crate::metrics::{self, Reason};
 use crate::push::stream::{self, LabelStream, Subscription};
-use crate::push::tokens::{Refused, Reviewer, Tokens};
+use crate::push::tokens::{Refused, Tokens};
+use crate::reviews::token::{Reviewer, bearer};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use std::fmt::Display;
@@ -136,7 +137,7 @@ impl<T: TableSource, R: Reviewer> PushServer<T, R> {
         tokens: &Tokens<R>,
         request: &Request<B>,
     ) -> Result<String, PushResponse> {
-        let Some(token) = bearer(request) else {
+        let Some(token) = bearer(request.headers()) else {
             self.refuse("no_token", &"without a bearer token", request);
             let mut answer = refusal(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
             let challenge = HeaderValue::from_static("Bearer");
@@ -171,13 +172,6 @@ impl<T: TableSource, R: Reviewer> PushServer<T, R> {
             tracing::info!(?peer, reason, why, unsaid, "refused labels");
         }
     }
-}
-
-fn bearer<B>(request: &Request<B>) -> Option<&str> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 fn refusal(status: StatusCode, why: impl Into<Bytes>) -> PushResponse {

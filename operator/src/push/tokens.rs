@@ -3,19 +3,14 @@
 //! Anybody can show tokens. So what cannot be a sidecar's is refused unasked, a refusal is remembered for a while, and
 //! each peer has a share of the reviews that are under way.
 
-use crate::causes::in_words;
 use crate::push::claims::TokenClaims;
-use crate::push::shares::Shares;
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
-use kube::api::{Api, PostParams};
-use parking_lot::Mutex;
+use crate::reviews::memory::Memory;
+use crate::reviews::token::Reviewer;
+use crate::reviews::turns::Turns;
+use k8s_openapi::api::authentication::v1::TokenReview;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::future::Future;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Keys of a pod's identity in a review (KEP-1205, `pkg/serviceaccount/claims.go` of Kubernetes).
 const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
@@ -60,31 +55,6 @@ pub enum Refused {
     Unavailable(String),
 }
 
-/// Who checks tokens: the API server, or a test.
-pub trait Reviewer: Send + Sync + 'static {
-    /// The review of one token.
-    fn review(&self, token: &str) -> impl Future<Output = Result<TokenReview, String>> + Send;
-}
-
-/// The API server.
-#[derive(Clone)]
-pub struct ApiServer(pub kube::Client);
-
-impl Reviewer for ApiServer {
-    async fn review(&self, token: &str) -> Result<TokenReview, String> {
-        let review = TokenReview {
-            spec: TokenReviewSpec {
-                audiences: Some(vec![tagalong_wire::contract::AUDIENCE.to_owned()]),
-                token: Some(token.to_owned()),
-            },
-            ..TokenReview::default()
-        };
-        let reviews: Api<TokenReview> = Api::all(self.0.clone());
-        let answer = reviews.create(&PostParams::default(), &review).await;
-        answer.map_err(|error| in_words(&error))
-    }
-}
-
 /// The SHA-256 of a token: a token itself is never kept.
 type Key = [u8; 32];
 
@@ -92,10 +62,9 @@ type Key = [u8; 32];
 /// whoever asks must also know the pod.
 pub struct Tokens<R> {
     reviewer: R,
-    known: Mutex<HashMap<Key, (PodIdentity, i64)>>,
-    refused: Mutex<HashMap<Key, (Refused, i64)>>,
-    shares: Shares,
-    turns: Arc<Semaphore>,
+    known: Memory<Key, PodIdentity, i64>,
+    refused: Memory<Key, Refused, i64>,
+    turns: Turns<IpAddr>,
 }
 
 impl<R: Reviewer> Tokens<R> {
@@ -103,10 +72,9 @@ impl<R: Reviewer> Tokens<R> {
     pub fn new(reviewer: R) -> Self {
         Self {
             reviewer,
-            known: Mutex::default(),
-            refused: Mutex::default(),
-            shares: Shares::new(FOR_ONE_PEER),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            known: Memory::new(REMEMBERED),
+            refused: Memory::new(REFUSALS),
+            turns: Turns::new(AT_ONCE, FOR_ONE_PEER, TIMEOUT),
         }
     }
 
@@ -123,62 +91,34 @@ impl<R: Reviewer> Tokens<R> {
         now: i64,
     ) -> (Result<PodIdentity, Refused>, bool) {
         let key: Key = Sha256::digest(token.as_bytes()).into();
-        if let Some(pod) = still(&self.known, &key, now) {
+        if let Some(pod) = self.known.get(&key, now) {
             return (Ok(pod), false);
         }
-        if let Some(refused) = still(&self.refused, &key, now) {
+        if let Some(refused) = self.refused.get(&key, now) {
             return (Err(refused), false);
         }
         let claims = match could_be_a_sidecars(token) {
             Ok(claims) => claims,
             Err(refused) => return (Err(refused), false),
         };
-        let reviewed = async {
-            let _share = self.shares.of(peer).await;
-            let _turn = self.turns.acquire().await;
-            self.reviewer.review(token).await
-        };
-        let answer = match tokio::time::timeout(TIMEOUT, reviewed).await {
-            Ok(Ok(review)) => judge(review),
-            Ok(Err(error)) => Err(Refused::Unavailable(error)),
-            Err(_elapsed) => Err(Refused::Unavailable("no answer in time".to_owned())),
+        // An IPv4 address is the same peer however it is written (`::ffff:192.0.2.1`).
+        let review = self.reviewer.review(token);
+        let answer = match self.turns.ask(peer.to_canonical(), review).await {
+            Ok(review) => judge(review),
+            Err(error) => Err(Refused::Unavailable(error)),
         };
         match &answer {
             Ok(pod) => {
                 let expires = claims.exp.unwrap_or(now + SHORTLY);
-                remember(&self.known, REMEMBERED, key, (pod.clone(), expires), now);
+                self.known.put(key, pod.clone(), expires, now);
             }
             Err(Refused::Unavailable(_)) => {}
             Err(refused) => {
-                let until = now + REFUSED_FOR;
-                remember(&self.refused, REFUSALS, key, (refused.clone(), until), now);
+                self.refused
+                    .put(key, refused.clone(), now + REFUSED_FOR, now);
             }
         }
         (answer, true)
-    }
-}
-
-/// What is remembered of a token, if it still holds.
-fn still<T: Clone>(all: &Mutex<HashMap<Key, (T, i64)>>, key: &Key, now: i64) -> Option<T> {
-    let all = all.lock();
-    let (what, until) = all.get(key)?;
-    (now < *until).then(|| what.clone())
-}
-
-/// Remembers it, unless there is no room for one more.
-fn remember<T>(
-    all: &Mutex<HashMap<Key, (T, i64)>>,
-    room: usize,
-    key: Key,
-    what: (T, i64),
-    now: i64,
-) {
-    let mut all = all.lock();
-    if all.len() >= room {
-        all.retain(|_, (_, until)| now < *until);
-    }
-    if all.len() < room {
-        all.insert(key, what);
     }
 }
 

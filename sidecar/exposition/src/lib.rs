@@ -36,9 +36,6 @@
 //!
 //! A label is a label only where it stands as one. Text inside of a value (`x="a,service="`) never is.
 //!
-//! A sample whose name the table knows to be ambiguous passes, too, and is counted by name: the first of these that were really
-//! seen are [told](Rewriter::ambiguous).
-//!
 //! # Line feeds in values
 //!
 //! Kong escapes quotes and backslashes in a consumer's name, but not line feeds; Prometheus' own scraper takes such a
@@ -54,7 +51,6 @@
 //! `naive`, with which the tests and fuzz targets compare it.
 
 mod added;
-mod ambiguous;
 mod carry;
 mod escape;
 mod family;
@@ -75,7 +71,6 @@ mod swar;
 mod table;
 mod wide;
 
-pub use ambiguous::AmbiguousNames;
 pub use options::{Keep, Options, Stats};
 pub use rewrite::Rewriter;
 pub use table::LabelTable;

@@ -4,7 +4,7 @@
 //! and builds every label anew. Nothing here is shared with the real one but the types of the options and the figures, and
 //! the list of the added labels.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::added::{ADDED, Value};
 use crate::{Keep, Options, Stats};
@@ -19,10 +19,6 @@ pub struct NaiveTable {
     pub services: BTreeMap<String, (String, String)>,
     /// By the name of Kong's upstream.
     pub upstreams: BTreeMap<String, (String, String)>,
-    /// Names of Kong's services that could stand for two, whatever else is said of them.
-    pub ambiguous_services: BTreeSet<String>,
-    /// Names of Kong's upstreams that could.
-    pub ambiguous_upstreams: BTreeSet<String>,
 }
 
 /// Rewrites a whole exposition, and counts.
@@ -97,10 +93,10 @@ fn enrich(
     stats: &mut Stats,
 ) -> Option<Vec<u8>> {
     let upstream = name == b"kong_upstream_target_health";
-    let (key, known, ambiguous) = if upstream {
-        ("upstream", &table.upstreams, &table.ambiguous_upstreams)
+    let (key, known) = if upstream {
+        ("upstream", &table.upstreams)
     } else {
-        ("service", &table.services, &table.ambiguous_services)
+        ("service", &table.services)
     };
     let of_name = |wanted: &str| {
         labels
@@ -118,12 +114,7 @@ fn enrich(
         stats.already_labelled += 1;
         return None;
     }
-    let name = unescaped(value);
-    if name.as_ref().is_some_and(|name| ambiguous.contains(name)) {
-        stats.ambiguous += u64::from(!value.is_empty());
-        return None;
-    }
-    let Some((namespace, service)) = name.and_then(|name| known.get(&name)) else {
+    let Some((namespace, service)) = look_up(known, value) else {
         stats.unknown += u64::from(!value.is_empty());
         return None;
     };
@@ -141,7 +132,10 @@ fn enrich(
     Some([&line[..at], labels.as_bytes(), &line[at..]].concat())
 }
 
-fn unescaped(escaped: &[u8]) -> Option<String> {
+fn look_up<'a>(
+    known: &'a BTreeMap<String, (String, String)>,
+    escaped: &[u8],
+) -> Option<&'a (String, String)> {
     let escaped = std::str::from_utf8(escaped).ok()?;
     let mut name = String::new();
     let mut rest = escaped.chars();
@@ -154,7 +148,7 @@ fn unescaped(escaped: &[u8]) -> Option<String> {
         });
     }
     // There is more than one way to escape a name, and the table knows one of them.
-    (escape(&name) == escaped).then_some(name)
+    known.get(&name).filter(|_| escape(&name) == escaped)
 }
 
 pub(crate) fn escape(value: &str) -> String {

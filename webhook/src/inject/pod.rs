@@ -61,7 +61,7 @@ impl<'a> Pod<'a> {
             .containers
             .iter()
             .find(|container| name(container) == "proxy");
-        if kind.is_operated() {
+        if kind == Kind::DataPlane {
             return named.ok_or(Refusal::NoProxy);
         }
         let sets = |variable: fn(&str) -> bool| {

@@ -1,28 +1,31 @@
-//! A share for each peer: however many requests come from one address, only few of them take the place of others'.
+//! A share for each asker: however many requests come from one address, or of one user, only few of them take the place of
+//! others'.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::hash::Hash;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+type Peers<K> = Arc<Mutex<HashMap<K, Arc<Semaphore>>>>;
+
 /// Permits of peers that have requests under way. A peer without any is not remembered.
 #[derive(Debug)]
-pub struct Shares {
+pub struct Shares<K> {
     each: usize,
-    peers: Arc<Mutex<HashMap<IpAddr, Arc<Semaphore>>>>,
+    peers: Peers<K>,
 }
 
 /// One of a peer's permits.
 #[derive(Debug)]
-pub struct Share {
-    peer: IpAddr,
-    peers: Arc<Mutex<HashMap<IpAddr, Arc<Semaphore>>>>,
+pub struct Share<K: Eq + Hash> {
+    peer: K,
+    peers: Peers<K>,
     /// Taken out when dropped, before the peer is looked for.
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Shares {
+impl<K: Copy + Eq + Hash> Shares<K> {
     /// `each` permits for every peer.
     #[must_use]
     pub fn new(each: usize) -> Self {
@@ -32,10 +35,8 @@ impl Shares {
         }
     }
 
-    /// Waits for one of the peer's permits; its own requests only are before it. An IPv4 address is the same
-    /// peer however it is written (`::ffff:192.0.2.1`).
-    pub async fn of(&self, peer: IpAddr) -> Share {
-        let peer = peer.to_canonical();
+    /// Waits for one of the peer's permits; its own requests only are before it.
+    pub async fn of(&self, peer: K) -> Share<K> {
         let semaphore = {
             let mut peers = self.peers.lock();
             let share = peers.entry(peer);
@@ -52,7 +53,7 @@ impl Shares {
     }
 }
 
-impl Drop for Share {
+impl<K: Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         self.permit = None;
         let mut peers = self.peers.lock();
