@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tagalong_exposition::Stats;
+use tagalong_exposition::{AmbiguousNames, Stats};
 use tagalong_runtime::serve::Events;
 
 use crate::table::ActiveTable;
@@ -68,6 +68,7 @@ pub struct Metrics {
     enriched: AtomicU64,
     already_labelled: AtomicU64,
     unknown: AtomicU64,
+    ambiguous: AtomicU64,
     unparsed: AtomicU64,
     over_long: AtomicU64,
     /// The stream's part, where the table comes from a stream.
@@ -131,6 +132,7 @@ impl Metrics {
         self.already_labelled
             .fetch_add(stats.already_labelled, Relaxed);
         self.unknown.fetch_add(stats.unknown, Relaxed);
+        self.ambiguous.fetch_add(stats.ambiguous, Relaxed);
         self.unparsed.fetch_add(stats.unparsed, Relaxed);
         self.over_long.fetch_add(stats.over_long, Relaxed);
     }
@@ -229,6 +231,7 @@ impl Metrics {
         for (result, count) in [
             ("enriched", &self.enriched),
             ("unknown", &self.unknown),
+            ("ambiguous", &self.ambiguous),
             ("already_labelled", &self.already_labelled),
             ("unparsed", &self.unparsed),
             ("over_long", &self.over_long),
@@ -291,6 +294,23 @@ impl PushCounts {
                 last,
             );
         }
+    }
+}
+
+/// Appends which ambiguous names an exposition had samples of, where it had any.
+pub fn write_ambiguous(seen: &AmbiguousNames, out: &mut Vec<u8>) {
+    let mut text = Text(out);
+    for (at, (name, samples)) in seen.iter().enumerate() {
+        if at == 0 {
+            text.family(
+                "ambiguous_samples",
+                "gauge",
+                "Samples of this scrape that get no labels, since their Kong name could stand for two Services, by name (the first eight).",
+            );
+        }
+        // A name of the table, escaped as Kong escaped it.
+        let name = String::from_utf8_lossy(name);
+        text.sample("ambiguous_samples", &[("name", &name)], samples);
     }
 }
 

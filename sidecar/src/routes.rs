@@ -3,7 +3,7 @@
 //! | path | what |
 //! | --- | --- |
 //! | `/metrics` | Kong's, enriched, then the sidecar's own families |
-//! | `/metrics?samples=enriched` | enriched samples only, and nothing of our own: for whoever collects many pods |
+//! | `/metrics?samples=enriched` | enriched samples only, and which ambiguous names were seen: for whoever collects many pods |
 //! | `/healthz` | liveness: the event loop turns |
 //!
 //! Anything else is answered as Kong does, in JSON.

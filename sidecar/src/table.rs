@@ -50,10 +50,16 @@ impl ActiveTable {
         let mut labels = LabelTable::builder();
         let held = json.len() + in_use.labels.bytes();
         let mut full = None;
-        let version = Snapshot::read(json, |kind, kong, namespace, name| {
-            let new = match kind {
-                NameKind::Service => labels.set_service(kong, namespace, name),
-                NameKind::Upstream => labels.set_upstream(kong, namespace, name),
+        let version = Snapshot::read(json, |kind, kong, service| {
+            let new = match (kind, service) {
+                (NameKind::Service, Some((namespace, name))) => {
+                    labels.set_service(kong, namespace, name)
+                }
+                (NameKind::Upstream, Some((namespace, name))) => {
+                    labels.set_upstream(kong, namespace, name)
+                }
+                (NameKind::Service, None) => labels.set_ambiguous_service(kong),
+                (NameKind::Upstream, None) => labels.set_ambiguous_upstream(kong),
             };
             match room.check(held + labels.bytes()) {
                 Ok(()) => Ok(new),
@@ -69,7 +75,7 @@ impl ActiveTable {
         room.check(json.len() + 2 * labels.bytes())?;
         let labels = labels.build();
         Ok(Self {
-            name_in_snapshot: json.len().checked_div(labels.len()).unwrap_or(USUAL_NAME),
+            name_in_snapshot: json.len().checked_div(names(&labels)).unwrap_or(USUAL_NAME),
             version: Some(version?),
             since: Some(SystemTime::now()),
             labels,
@@ -89,9 +95,15 @@ impl ActiveTable {
         for (kong, service) in delta.set.upstreams.iter() {
             labels.set_upstream(kong, &service.namespace, &service.name);
         }
+        for kong in &delta.set.ambiguous.services {
+            labels.set_ambiguous_service(kong);
+        }
+        for kong in &delta.set.ambiguous.upstreams {
+            labels.set_ambiguous_upstream(kong);
+        }
         let in_making = labels.bytes();
         let labels = labels.build();
-        room.check(self.name_in_snapshot * labels.len() + 2 * in_making)?;
+        room.check(self.name_in_snapshot * names(&labels) + 2 * in_making)?;
         Ok(Self {
             labels,
             version: Some(delta.version),
@@ -99,6 +111,11 @@ impl ActiveTable {
             name_in_snapshot: self.name_in_snapshot,
         })
     }
+}
+
+/// How many names a snapshot of the table has.
+fn names(labels: &LabelTable) -> usize {
+    labels.len() + labels.ambiguous()
 }
 
 #[cfg(test)]

@@ -165,6 +165,7 @@ pub fn review(body: &[u8], settings: &InjectionSettings) -> Result<ReviewAnswer,
 fn kind(object: &Value) -> &'static str {
     match object.get("kind").and_then(Value::as_str) {
         Some("DataPlane") => "DataPlane",
+        Some("GatewayConfiguration") => "GatewayConfiguration",
         Some("Deployment") => "Deployment",
         Some("DaemonSet") => "DaemonSet",
         Some("StatefulSet") => "StatefulSet",

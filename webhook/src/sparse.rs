@@ -7,6 +7,7 @@
 //! ```text
 //! as it was sent                              as it is built
 //! metadata: {labels, managedFields, …}        the labels and annotations that steer us
+//! spec: {replicas, network, …}                the way to the pod template, and {"": fingerprint}
 //! status: {conditions, …}                     the conditions of a rollout
 //! template: {affinity, tolerations, …}        {"": one fingerprint of all of them}
 //! a container {name, env, ports, image, …}    {name, ports, env: [KONG_*, fingerprint], "": fingerprint}
@@ -20,7 +21,8 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use serde_json::{Map, Value};
 use tagalong_wire::contract::{
-    IMAGE_ANNOTATION, INJECT_LABEL, PORT_ANNOTATION, RESOURCES_ANNOTATION, SIDECAR,
+    IMAGE_ANNOTATION, INJECT_LABEL, INJECTED_ANNOTATION, PORT_ANNOTATION, RESOURCES_ANNOTATION,
+    SIDECAR, SOURCE_ANNOTATION, TAKEN_OVER_ANNOTATION,
 };
 
 use crate::json;
@@ -191,8 +193,16 @@ fn metadata(shares: &mut Shares<'_>, text: &str) -> Value {
             Some(|shares, text| shares.chosen(text, |key| (key == INJECT_LABEL).then_some(leaf)))
         }
         "annotations" => Some(|shares, text| {
-            let ours = [IMAGE_ANNOTATION, PORT_ANNOTATION, RESOURCES_ANNOTATION];
-            shares.chosen(text, |key| ours.contains(&key).then_some(leaf))
+            let ours = [
+                IMAGE_ANNOTATION,
+                PORT_ANNOTATION,
+                RESOURCES_ANNOTATION,
+                INJECTED_ANNOTATION,
+                SOURCE_ANNOTATION,
+                TAKEN_OVER_ANNOTATION,
+            ];
+            // Whether there are others decides whether a map that we made goes again.
+            shares.compared(text, |key| ours.contains(&key).then_some(leaf))
         }),
         "deletionTimestamp" => Some(leaf),
         "ownerReferences" => Some(|shares, text| {
@@ -222,11 +232,12 @@ fn status(shares: &mut Shares<'_>, text: &str) -> Value {
 }
 
 fn spec(shares: &mut Shares<'_>, text: &str) -> Value {
-    shares.chosen(text, |key| match key {
+    shares.compared(text, |key| match key {
         "template" => Some(template),
-        "deployment" => Some(|shares, text| {
-            shares.chosen(text, |key| {
-                (key == "podTemplateSpec").then_some(template as Read)
+        "deployment" => Some(deployment),
+        "dataPlaneOptions" => Some(|shares, text| {
+            shares.compared(text, |key| {
+                (key == "deployment").then_some(deployment as Read)
             })
         }),
         "network" => Some(|shares, text| {
@@ -235,6 +246,12 @@ fn spec(shares: &mut Shares<'_>, text: &str) -> Value {
             })
         }),
         _ => None,
+    })
+}
+
+fn deployment(shares: &mut Shares<'_>, text: &str) -> Value {
+    shares.compared(text, |key| {
+        (key == "podTemplateSpec").then_some(template as Read)
     })
 }
 

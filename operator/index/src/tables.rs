@@ -3,7 +3,7 @@
 //! No table is kept: a table is what the names mean in a DataPlane's eyes. So fifty DataPlanes that see the same ten thousand
 //! routes cost no more than one, and a change of one route touches its own names only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tagalong_wire as wire;
 
@@ -21,11 +21,22 @@ const MANY: usize = 2_000;
 /// What becomes of a name in one table.
 #[derive(Clone, Debug, Default)]
 struct Entry {
-    /// The Service that it stands for in the `service` label.
-    service: Option<Key>,
+    /// In the `service` label.
+    service: Listed,
     /// And in the `upstream` label.
-    upstream: Option<Key>,
+    upstream: Listed,
     state: Option<NameState>,
+}
+
+/// What a table tells of a name in one of the two labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Listed {
+    #[default]
+    Nothing,
+    /// It stands for this Service.
+    Service(Key),
+    /// It could stand for two: its samples are counted apart.
+    Ambiguous,
 }
 
 #[derive(Debug, Default)]
@@ -120,23 +131,15 @@ impl Tables {
                 let new = Entry::of(names, name, view);
                 states.push((old.state, new.state));
                 let (set, unset) = (&mut delta.set, &mut delta.unset);
-                let (services, upstreams) = (&mut set.services, &mut set.upstreams);
-                let old_service = old.service.as_ref();
-                say(
-                    name,
-                    old_service,
-                    new.service,
-                    services,
-                    &mut unset.services,
-                );
-                let old_upstream = old.upstream.as_ref();
-                say(
-                    name,
-                    old_upstream,
-                    new.upstream,
-                    upstreams,
-                    &mut unset.upstreams,
-                );
+                let ambiguous = &mut set.ambiguous;
+                if old.service != new.service {
+                    let set = (&mut set.services, &mut ambiguous.services);
+                    new.service.say(name, set, &mut unset.services);
+                }
+                if old.upstream != new.upstream {
+                    let set = (&mut set.upstreams, &mut ambiguous.upstreams);
+                    new.upstream.say(name, set, &mut unset.upstreams);
+                }
             }
             if self.counts.change(dataplane, &states) {
                 changes.states.insert(dataplane.clone());
@@ -169,9 +172,11 @@ impl Tables {
         };
         for name in names.seen(view).into_keys() {
             let entry = Entry::of(names, name, view);
-            let named = |key: Key| (name.to_string(), reference(&key));
-            snapshot.services.0.extend(entry.service.map(named));
-            snapshot.upstreams.0.extend(entry.upstream.map(named));
+            let ambiguous = &mut snapshot.ambiguous;
+            let services = (&mut snapshot.services, &mut ambiguous.services);
+            entry.service.say(name, services, &mut Vec::new());
+            let upstreams = (&mut snapshot.upstreams, &mut ambiguous.upstreams);
+            entry.upstream.say(name, upstreams, &mut Vec::new());
         }
         Some(snapshot)
     }
@@ -192,34 +197,41 @@ impl Entry {
     fn of(names: &NameIndex, name: &str, view: &View) -> Self {
         let meanings = names.meanings(name, view);
         let [service, upstream] = &meanings;
-        let key = |meaning: &Meaning<'_>| match meaning {
-            Meaning::Service(key) => Some((*key).clone()),
-            _ => None,
-        };
         Self {
-            service: key(service),
-            upstream: key(upstream),
+            service: Listed::of(service),
+            upstream: Listed::of(upstream),
             state: NameState::of(&meanings),
         }
     }
 }
 
-fn say(
-    name: &str,
-    old: Option<&Key>,
-    new: Option<Key>,
-    set: &mut wire::Names,
-    unset: &mut Vec<String>,
-) {
-    match new {
-        _ if old == new.as_ref() => {}
-        Some(key) => {
-            set.0.insert(name.to_owned(), reference(&key));
+impl Listed {
+    fn of(meaning: &Meaning<'_>) -> Self {
+        match meaning {
+            Meaning::Service(key) => Self::Service((*key).clone()),
+            Meaning::Ambiguous => Self::Ambiguous,
+            Meaning::Unknown | Meaning::Unmapped(_) => Self::Nothing,
         }
-        None => unset.push(name.to_owned()),
     }
-}
 
-fn reference(key: &Key) -> wire::ServiceRef {
-    wire::ServiceRef::new(&*key.namespace, &*key.name)
+    /// Says it of a name: what is set, to a Service or to be ambiguous, and what is no longer set.
+    fn say(
+        self,
+        name: &str,
+        (set, ambiguous): (&mut wire::Names, &mut BTreeSet<String>),
+        unset: &mut Vec<String>,
+    ) {
+        match self {
+            Self::Service(key) => {
+                let service = wire::ServiceRef::new(&*key.namespace, &*key.name);
+                set.0.insert(name.to_owned(), service);
+            }
+            Self::Ambiguous => {
+                ambiguous.insert(name.to_owned());
+                // A sidecar that does not know of ambiguous names must drop the label, too.
+                unset.push(name.to_owned());
+            }
+            Self::Nothing => unset.push(name.to_owned()),
+        }
+    }
 }

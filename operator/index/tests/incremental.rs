@@ -54,6 +54,7 @@ fn derive(index: &Index) -> Derived {
         Entries {
             services: snapshot.services,
             upstreams: snapshot.upstreams,
+            ambiguous: snapshot.ambiguous,
         }
     };
     let pods = |key: &Key| index.pods(key).cloned().collect::<Vec<_>>();

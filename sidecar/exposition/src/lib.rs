@@ -36,6 +36,9 @@
 //!
 //! A label is a label only where it stands as one. Text inside of a value (`x="a,service="`) never is.
 //!
+//! A sample whose name the table knows to be ambiguous passes, too, and is counted by name: the first of these that were really
+//! seen are [told](Rewriter::ambiguous).
+//!
 //! # Line feeds in values
 //!
 //! Kong escapes quotes and backslashes in a consumer's name, but not line feeds; Prometheus' own scraper takes such a
@@ -51,6 +54,7 @@
 //! `naive`, with which the tests and fuzz targets compare it.
 
 mod added;
+mod ambiguous;
 mod carry;
 mod escape;
 mod family;
@@ -71,6 +75,7 @@ mod swar;
 mod table;
 mod wide;
 
+pub use ambiguous::AmbiguousNames;
 pub use options::{Keep, Options, Stats};
 pub use rewrite::Rewriter;
 pub use table::LabelTable;

@@ -4,7 +4,7 @@
 //! and builds every label anew. Nothing here is shared with the real one but the types of the options and the figures, and
 //! the list of the added labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::added::{ADDED, Value};
 use crate::{Keep, Options, Stats};
@@ -19,6 +19,10 @@ pub struct NaiveTable {
     pub services: BTreeMap<String, (String, String)>,
     /// By the name of Kong's upstream.
     pub upstreams: BTreeMap<String, (String, String)>,
+    /// Names of Kong's services that could stand for two, whatever else is said of them.
+    pub ambiguous_services: BTreeSet<String>,
+    /// Names of Kong's upstreams that could.
+    pub ambiguous_upstreams: BTreeSet<String>,
 }
 
 /// Rewrites a whole exposition, and counts.
@@ -93,10 +97,10 @@ fn enrich(
     stats: &mut Stats,
 ) -> Option<Vec<u8>> {
     let upstream = name == b"kong_upstream_target_health";
-    let (key, known) = if upstream {
-        ("upstream", &table.upstreams)
+    let (key, known, ambiguous) = if upstream {
+        ("upstream", &table.upstreams, &table.ambiguous_upstreams)
     } else {
-        ("service", &table.services)
+        ("service", &table.services, &table.ambiguous_services)
     };
     let of_name = |wanted: &str| {
         labels
@@ -114,7 +118,12 @@ fn enrich(
         stats.already_labelled += 1;
         return None;
     }
-    let Some((namespace, service)) = look_up(known, value) else {
+    let name = unescaped(value);
+    if name.as_ref().is_some_and(|name| ambiguous.contains(name)) {
+        stats.ambiguous += u64::from(!value.is_empty());
+        return None;
+    }
+    let Some((namespace, service)) = name.and_then(|name| known.get(&name)) else {
         stats.unknown += u64::from(!value.is_empty());
         return None;
     };
@@ -132,10 +141,7 @@ fn enrich(
     Some([&line[..at], labels.as_bytes(), &line[at..]].concat())
 }
 
-fn look_up<'a>(
-    known: &'a BTreeMap<String, (String, String)>,
-    escaped: &[u8],
-) -> Option<&'a (String, String)> {
+fn unescaped(escaped: &[u8]) -> Option<String> {
     let escaped = std::str::from_utf8(escaped).ok()?;
     let mut name = String::new();
     let mut rest = escaped.chars();
@@ -148,7 +154,7 @@ fn look_up<'a>(
         });
     }
     // There is more than one way to escape a name, and the table knows one of them.
-    known.get(&name).filter(|_| escape(&name) == escaped)
+    (escape(&name) == escaped).then_some(name)
 }
 
 pub(crate) fn escape(value: &str) -> String {

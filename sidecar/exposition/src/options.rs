@@ -55,6 +55,8 @@ pub struct Stats {
     pub already_labelled: u64,
     /// Samples that name a Kong service (or upstream) that is not in the table.
     pub unknown: u64,
+    /// Samples that name a Kong service (or upstream) of which the table knows that it could stand for two Services.
+    pub ambiguous: u64,
     /// Lines that are neither sample nor comment nor blank, such as the halves of a sample with a line feed in a value.
     pub unparsed: u64,
     /// Lines longer than [`Options::max_line`], whatever they hold.

@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use crate::ambiguous::AmbiguousNames;
 use crate::carry::{Carry, Stretch};
 use crate::family::{is_eof, metadata};
 use crate::grammar::{at, blanks};
@@ -45,6 +46,7 @@ pub struct Rewriter {
     /// Open where a line ended inside a quoted value.
     quotes: Quotes,
     pending: PendingMetadata,
+    ambiguous: AmbiguousNames,
 }
 
 impl Rewriter {
@@ -64,6 +66,7 @@ impl Rewriter {
             carry: Carry::new(options.max_line),
             quotes: Quotes::default(),
             pending: PendingMetadata::default(),
+            ambiguous: AmbiguousNames::default(),
         }
     }
 
@@ -126,6 +129,24 @@ impl Rewriter {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// The first of the ambiguous names that samples have named so far, with how many samples each: no more than
+    /// [`AmbiguousNames::KEPT`], as they are escaped on a line.
+    ///
+    /// ```
+    /// use tagalong_exposition::{LabelTable, Options, Rewriter};
+    ///
+    /// let mut table = LabelTable::builder();
+    /// table.set_ambiguous_service("b");
+    /// let mut rewriter = Rewriter::new(Options::default());
+    /// rewriter.push(&table.build(), b"a{service=\"b\"} 1\na{service=\"c\"} 1\n", &mut Vec::new());
+    /// assert_eq!(rewriter.ambiguous().iter().collect::<Vec<_>>(), [(&b"b"[..], 1)]);
+    /// assert_eq!((rewriter.stats().ambiguous, rewriter.stats().unknown), (1, 1));
+    /// ```
+    #[must_use]
+    pub fn ambiguous(&self) -> &AmbiguousNames {
+        &self.ambiguous
     }
 
     /// Takes what the carry hands on.
@@ -202,6 +223,10 @@ impl Rewriter {
             }
             SampleVerdict::Labelled => self.stats.already_labelled += 1,
             SampleVerdict::Unknown => self.stats.unknown += 1,
+            SampleVerdict::Ambiguous(name) => {
+                self.stats.ambiguous += 1;
+                self.ambiguous.add(name);
+            }
             SampleVerdict::Other => {}
         }
         if self.options.keep == Keep::Enriched {

@@ -8,7 +8,7 @@
 use crate::added::{SERVICE, UPSTREAM, UPSTREAM_FAMILY, is_added};
 use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value, value_end};
 use crate::opening::Opening;
-use crate::table::LabelTable;
+use crate::table::{Known, LabelTable};
 use crate::wide::{WIDE, first_difference};
 
 /// How many labels of a line are remembered; the later ones of a longer line are read again.
@@ -21,6 +21,8 @@ pub(crate) enum SampleVerdict<'t> {
     Other,
     /// It names a Kong service that is not in the table.
     Unknown,
+    /// It names this Kong service, which could stand for two Services.
+    Ambiguous(&'t [u8]),
     /// It already has one of the added labels.
     Labelled,
     /// `labels` go in at index `at`.
@@ -41,7 +43,7 @@ pub(crate) struct Sample<'t> {
 struct Key<'t> {
     at: usize,
     end: usize,
-    labels: Option<&'t [u8]>,
+    known: Known<'t>,
     /// Without a name there is nothing to know: `service=""` is a route without a service.
     empty: bool,
 }
@@ -118,13 +120,17 @@ impl<'b, 't> SampleReader<'b, 't> {
             None => SampleVerdict::Other,
             Some(Key {
                 at,
-                labels: Some(labels),
+                known: Known::Labels(labels),
                 ..
             }) => SampleVerdict::Enrich {
                 at: start + at,
                 labels,
             },
             Some(Key { empty: true, .. }) => SampleVerdict::Other,
+            Some(Key {
+                known: Known::Ambiguous(name),
+                ..
+            }) => SampleVerdict::Ambiguous(name),
             Some(_) => SampleVerdict::Unknown,
         };
         Some(Sample { end, verdict })
@@ -219,7 +225,7 @@ impl<'b, 't> SampleReader<'b, 't> {
                     self.key = Some(Key {
                         at: i - start,
                         end: closing - start,
-                        labels: self.look_up(name),
+                        known: self.look_up(name),
                         empty: name.is_empty(),
                     });
                 }
@@ -253,7 +259,7 @@ impl<'b, 't> SampleReader<'b, 't> {
         Some((role, quote + 1))
     }
 
-    fn look_up(&self, name: &[u8]) -> Option<&'t [u8]> {
+    fn look_up(&self, name: &[u8]) -> Known<'t> {
         if self.upstream {
             self.table.upstream(name)
         } else {

@@ -35,7 +35,19 @@ pub struct LabelTable {
     labels: Vec<u8>,
     services: usize,
     upstreams: usize,
+    ambiguous: usize,
     hasher: RandomState,
+}
+
+/// What a table knows of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known<'t> {
+    /// What to insert in front of the label.
+    Labels(&'t [u8]),
+    /// It could stand for two Services. The name, as it is escaped on the line.
+    Ambiguous(&'t [u8]),
+    /// Nothing.
+    Nothing,
 }
 
 /// A Kong name: where it stands in the keys, and where its labels do.
@@ -72,6 +84,12 @@ impl LabelTable {
         self.upstreams
     }
 
+    /// How many names, of services and upstreams together, it knows to be ambiguous.
+    #[must_use]
+    pub fn ambiguous(&self) -> usize {
+        self.ambiguous
+    }
+
     /// Whether the table holds no name, so that every line passes as it is.
     ///
     /// ```
@@ -94,15 +112,29 @@ impl LabelTable {
         self.names.allocation_size() + self.keys.len() + self.labels.len()
     }
 
-    /// What to insert in front of a `service` label whose value, as it is escaped on the line, is `escaped`.
-    pub(crate) fn service(&self, escaped: &[u8]) -> Option<&[u8]> {
-        self.labels_at(self.name(escaped)?.service)
+    /// What is known of a `service` label whose value, as it is escaped on the line, is `escaped`.
+    pub(crate) fn service(&self, escaped: &[u8]) -> Known<'_> {
+        let known = |name: &Name| self.known(name, name.service);
+        self.name(escaped).map_or(Known::Nothing, known)
     }
 
-    /// What to insert in front of an `upstream` label whose value, as it is escaped on the line, is `escaped`.
-    pub(crate) fn upstream(&self, escaped: &[u8]) -> Option<&[u8]> {
-        self.labels_at(self.name(escaped)?.upstream)?
-            .strip_suffix(KONG.as_bytes())
+    /// What is known of an `upstream` label whose value, as it is escaped on the line, is `escaped`.
+    pub(crate) fn upstream(&self, escaped: &[u8]) -> Known<'_> {
+        let known = |name: &Name| match self.known(name, name.upstream) {
+            Known::Labels(labels) => labels
+                .strip_suffix(KONG.as_bytes())
+                .map_or(Known::Nothing, Known::Labels),
+            other => other,
+        };
+        self.name(escaped).map_or(Known::Nothing, known)
+    }
+
+    fn known(&self, name: &Name, at: u32) -> Known<'_> {
+        match self.labels_at(at) {
+            Some(labels) => Known::Labels(labels),
+            None if at == Name::AMBIGUOUS => Known::Ambiguous(name.key(&self.keys)),
+            None => Known::Nothing,
+        }
     }
 
     fn name(&self, escaped: &[u8]) -> Option<&Name> {
@@ -111,7 +143,8 @@ impl LabelTable {
             .find(hash, |name| name.key(&self.keys) == escaped)
     }
 
-    /// The labels that stand there, with the beginning of the label that follows; none at [`Name::NONE`].
+    /// The labels that stand there, with the beginning of the label that follows; none at [`Name::NONE`] and
+    /// [`Name::AMBIGUOUS`].
     fn labels_at(&self, at: u32) -> Option<&[u8]> {
         let (length, rest) = self.labels.get(at as usize..)?.split_first_chunk()?;
         rest.get(..u32::from_le_bytes(*length) as usize)
@@ -121,6 +154,8 @@ impl LabelTable {
 impl Name {
     /// Where there are no labels: no buffer is ever so long.
     const NONE: u32 = u32::MAX;
+    /// Where there are none because the name could stand for two Services.
+    const AMBIGUOUS: u32 = u32::MAX - 1;
 
     fn key<'k>(&self, keys: &'k [u8]) -> &'k [u8] {
         let at = self.at as usize;

@@ -371,3 +371,36 @@ fn the_last_entry_for_a_name_stands() {
     let wanted = format!("m{{{ECHO}kong_service=\"s\"}} 1\n");
     assert_eq!(String::from_utf8_lossy(&out), wanted);
 }
+
+#[test]
+fn ambiguous_names_pass_and_are_told_of_as_they_were_seen() {
+    let mut table = LabelTable::builder().service("s", "default", "echo");
+    table.set_ambiguous_service("a\"b");
+    table.set_ambiguous_upstream("u");
+    table.set_ambiguous_service("never seen");
+    for at in 0..9 {
+        table.set_ambiguous_service(&format!("more {at}"));
+    }
+    let table = table.build();
+    let mut text = String::from(
+        "m{service=\"a\\\"b\"} 1\nm{service=\"u\"} 1\nm{service=\"s\",service=\"a\\\"b\"} 1\n\
+         kong_upstream_target_health{upstream=\"u\"} 1\nm{service=\"a\\\"b\"} 2\n",
+    );
+    for at in 0..9 {
+        text += &format!("m{{service=\"more {at}\"}} 1\n");
+    }
+    let mut rewriter = Rewriter::new(Options::default());
+    let mut out = Vec::new();
+    rewriter.push(&table, text.as_bytes(), &mut out);
+    assert_eq!(String::from_utf8_lossy(&out), text);
+    let stats = rewriter.stats();
+    assert_eq!((stats.ambiguous, stats.unknown), (12, 1));
+    let seen: Vec<(String, u64)> = rewriter
+        .ambiguous()
+        .iter()
+        .map(|(name, samples)| (String::from_utf8_lossy(name).into_owned(), samples))
+        .collect();
+    let mut expected = vec![("a\\\"b".to_owned(), 2), ("u".to_owned(), 1)];
+    expected.extend((0..6).map(|at| (format!("more {at}"), 1)));
+    assert_eq!(seen, expected);
+}

@@ -62,6 +62,32 @@ fn every_family_is_told_once_and_every_sample_belongs_to_it() {
 }
 
 #[test]
+fn ambiguous_names_are_told_where_they_were_seen() {
+    let mut out = Vec::new();
+    write_ambiguous(&AmbiguousNames::default(), &mut out);
+    assert!(out.is_empty());
+    let mut table = tagalong_exposition::LabelTable::builder();
+    table.set_ambiguous_service("a\"b");
+    let mut rewriter = tagalong_exposition::Rewriter::new(tagalong_exposition::Options::default());
+    rewriter.push(
+        &table.build(),
+        b"m{service=\"a\\\"b\"} 1\n",
+        &mut Vec::new(),
+    );
+    write_ambiguous(rewriter.ambiguous(), &mut out);
+    let text = String::from_utf8(out).expect("UTF-8");
+    assert!(
+        text.ends_with("tagalong_sidecar_ambiguous_samples{name=\"a\\\"b\"} 1\n"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 3);
+    let metrics = Metrics::default();
+    metrics.samples(rewriter.stats());
+    let text = self::text(&metrics, &ActiveTable::default());
+    assert!(text.contains("tagalong_sidecar_samples_total{result=\"ambiguous\"} 1\n"));
+}
+
+#[test]
 fn what_there_is_not_is_not_told() {
     let text = text(&Metrics::default(), &ActiveTable::default());
     for absent in ["table_version", "table_timestamp", "push_"] {

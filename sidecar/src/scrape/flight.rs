@@ -23,7 +23,7 @@ use super::render::Rendering;
 use super::request::{ScrapeAnswer, ScrapeError, Seat};
 use super::upstream::Upstream;
 use crate::kong::{KongError, SILENCE, discard};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::table::ActiveTable;
 
 /// What is handed out at once, in bytes, if Kong has sent enough: fewer and larger writes.
@@ -234,15 +234,20 @@ impl<U: Upstream> Flight<U> {
         self.shared.went_well();
         let (metrics, table, own) = (&self.shared.metrics, &self.table, self.own);
         for (at, side) in self.sides.iter_mut().enumerate() {
-            let own = own && side.keep == Keep::All;
-            side.rendering.finish(&table.labels, |stats, out| {
-                if at == 0 {
-                    metrics.samples(stats);
-                }
-                if own {
-                    metrics.write(table, out);
-                }
-            });
+            let keep = side.keep;
+            side.rendering
+                .finish(&table.labels, |stats, ambiguous, out| {
+                    if at == 0 {
+                        metrics.samples(stats);
+                    }
+                    if own && keep == Keep::All {
+                        metrics.write(table, out);
+                    }
+                    // Whoever collects many pods is to know of these, too.
+                    if own {
+                        metrics::write_ambiguous(ambiguous, out);
+                    }
+                });
             side.hand_out().await;
             side.end().await;
         }

@@ -3,7 +3,7 @@
 use std::mem;
 
 use bytes::Bytes;
-use tagalong_exposition::{Keep, LabelTable, Options, Rewriter, Stats};
+use tagalong_exposition::{AmbiguousNames, Keep, LabelTable, Options, Rewriter, Stats};
 
 /// One selection of samples as it streams by. Made once, however many read.
 pub(super) struct Rendering {
@@ -52,10 +52,14 @@ impl Rendering {
     }
 
     /// Kong's body has ended well. What `write` appends follows it, from a new line.
-    pub(super) fn finish(&mut self, table: &LabelTable, write: impl FnOnce(Stats, &mut Vec<u8>)) {
+    pub(super) fn finish(
+        &mut self,
+        table: &LabelTable,
+        write: impl FnOnce(Stats, &AmbiguousNames, &mut Vec<u8>),
+    ) {
         self.rewriter.finish(table, &mut self.out);
         let mut own = Vec::new();
-        write(self.rewriter.stats(), &mut own);
+        write(self.rewriter.stats(), self.rewriter.ambiguous(), &mut own);
         if !own.is_empty() {
             let last = self.out.last().copied();
             if !last.map_or(self.ends_line, |last| last == b'\n') {

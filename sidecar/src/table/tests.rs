@@ -66,6 +66,38 @@ fn what_is_taken_once_is_taken_again_and_may_not_grow_beyond_it() {
 }
 
 #[test]
+fn ambiguous_names_take_of_the_room_and_come_and_go_with_changes() {
+    let room = Room::within(Some(16 << 20));
+    let json = r#"{"version":1,"services":{"k":{"namespace":"n","name":"s"}},"ambiguous":{"services":["a"],"upstreams":["a","b"]}}"#;
+    let table = load(json, &ActiveTable::default(), room).expect("a table");
+    let counts = |table: &ActiveTable| (table.labels.len(), table.labels.ambiguous());
+    assert_eq!(counts(&table), (1, 3));
+    let mut delta = Delta {
+        version: 2,
+        ..Delta::default()
+    };
+    delta.set.services = [("a", ServiceRef::new("n", "s"))].into_iter().collect();
+    delta.set.ambiguous.services.insert("k".to_owned());
+    delta.set.ambiguous.upstreams.insert("c".to_owned());
+    delta.unset.upstreams = vec!["a".to_owned()];
+    let changed = table.changed(&delta, room).expect("it fits");
+    assert_eq!(counts(&changed), (1, 3));
+
+    let many: Vec<_> = names(0, 3 * most(room))
+        .into_iter()
+        .map(|(kong, _)| kong)
+        .collect();
+    let listed = format!(r#"{{"version":1,"ambiguous":{{"services":{many:?}}}}}"#);
+    let refused = load(&listed, &ActiveTable::default(), room);
+    assert!(
+        matches!(refused, Err(LoadError::TooLarge(_))),
+        "{refused:?}"
+    );
+    delta.set.ambiguous.services.extend(many);
+    assert!(table.changed(&delta, room).is_err());
+}
+
+#[test]
 fn what_is_no_snapshot_is_told_before_what_does_not_fit() {
     let room = Room::within(None);
     let error = load(r#"{"services":{}}"#, &ActiveTable::default(), room).expect_err("no version");

@@ -70,6 +70,30 @@ async fn with_a_table_samples_are_enriched() {
     assert!(!only.contains("tagalong_sidecar_"));
 }
 
+/// Which of the ambiguous names Kong has samples of is known to the sidecar alone: it says so to a scraper of the pod, and to
+/// whoever collects all pods.
+#[tokio::test]
+async fn ambiguous_names_that_were_seen_are_told() {
+    let kong = kong("small").await;
+    let body = String::from_utf8_lossy(&kong.bytes()).into_owned();
+    let name = body.split("{service=\"").nth(1).expect("a sample");
+    let name = name.split('"').next().expect("a name");
+    let samples = body.matches(&format!("{{service=\"{name}\"")).count();
+    let labels = format!(
+        r#"{{"type":"SNAPSHOT","version":1,"ambiguous":{{"services":["never.seen",{name:?}]}}}}"#
+    );
+    let sidecar = Sidecar::at(&kong, &labels);
+    for path in ["/metrics", "/metrics?samples=enriched"] {
+        let text = sidecar.get(path).await.text();
+        let told = format!("ambiguous_samples{{name=\"{name}\"}}");
+        assert_eq!(common::value(&text, &told), samples as u64, "{path}");
+        assert!(!text.contains("never.seen"), "{text}");
+        assert!(!text.contains("kubernetes_kind"), "{text}");
+    }
+    let counted = sidecar.metric("samples_total{result=\"ambiguous\"}").await;
+    assert!(counted >= 2 * samples as u64, "{counted}");
+}
+
 #[tokio::test]
 async fn gzip_is_the_same_body() {
     let kong = kong("small").await;

@@ -11,6 +11,14 @@ pub const INJECT_LABEL: &str = "tagalong.dev/inject";
 pub const INJECT_ENABLED: &str = "enabled";
 /// Annotation of a pod template that holds our sidecar. Its value is what removal must know.
 pub const INJECTED_ANNOTATION: &str = "tagalong.dev/injected";
+/// Annotation of a GatewayConfiguration: the [`INJECTED_ANNOTATION`] of a DataPlane that had its sidecar before the configuration
+/// did. The configuration's pod template gets the same bytes, so that no pod is replaced when the sidecar comes from there.
+pub const TAKEN_OVER_ANNOTATION: &str = "tagalong.dev/taken-over";
+/// Annotation of a DataPlane whose sidecar comes from the GatewayConfiguration of its Gateway: nobody takes it out because
+/// [`INJECT_LABEL`] is gone.
+pub const SOURCE_ANNOTATION: &str = "tagalong.dev/sidecar-source";
+/// The value of [`SOURCE_ANNOTATION`].
+pub const SOURCE: &str = "GatewayConfiguration";
 
 /// Label or annotation that names the DataPlane which a workload stands for; its own name where absent.
 pub const DATAPLANE_LABEL: &str = "tagalong.dev/dataplane";

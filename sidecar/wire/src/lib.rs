@@ -9,6 +9,9 @@
 //! {"type":"HEARTBEAT","version":42}
 //! ```
 //!
+//! Where names could stand for two Services, a SNAPSHOT and the `set` of a DELTA list them, too:
+//! `"ambiguous":{"services":["httproute.default.r.0"],"upstreams":[]}`. They earn no labels, but their samples are counted apart.
+//!
 //! - Versions count the tables of one stream: a stream begins with a SNAPSHOT of any version, each DELTA carries the
 //!   version before it plus one, each HEARTBEAT the version that the sidecar should have. A server that skips states
 //!   in between still adds one. Whatever does not fit is a [`Resync`]: the sidecar keeps its table and opens a new stream.
@@ -38,7 +41,7 @@ use std::time::Duration;
 pub use error::ParseError;
 pub use lines::{Lines, TooLong};
 pub use message::{Delta, Message, MessageKind, Unset};
-pub use names::{Entries, Names, ServiceRef};
+pub use names::{Ambiguous, Entries, Names, ServiceRef};
 pub use snapshot::{NameKind, Snapshot};
 pub use summary::{
     Apart, BOUNDS, Buckets, LOOK_HEADER, Look, MAX_SERVICE, MAX_SUMMARY, PodTotals, SUMMARY_END,

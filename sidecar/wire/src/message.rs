@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ParseError;
-use crate::names::{Entries, Names, Text};
+use crate::names::{Ambiguous, Entries, Names, Text};
 use crate::snapshot::Snapshot;
 
 /// One line of the stream.
@@ -36,7 +36,8 @@ pub enum MessageKind {
     Unknown,
 }
 
-/// What changed since the version before: first `unset`, then `set`.
+/// What changed since the version before: first `unset`, then `set`. A name that is set to a Service is no longer ambiguous, and one
+/// that is set to be ambiguous stands for none.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(expecting = "an object with version, set and unset")]
 pub struct Delta {
@@ -80,6 +81,7 @@ impl Message {
                 version: snapshot.version,
                 services: &snapshot.services,
                 upstreams: &snapshot.upstreams,
+                ambiguous: &snapshot.ambiguous,
             },
             Self::Delta(delta) => Typed::Delta(delta),
             Self::Heartbeat { version } => Typed::Heartbeat { version: *version },
@@ -198,6 +200,8 @@ enum Typed<'a> {
         version: u64,
         services: &'a Names,
         upstreams: &'a Names,
+        #[serde(skip_serializing_if = "Ambiguous::is_empty")]
+        ambiguous: &'a Ambiguous,
     },
     Delta(&'a Delta),
     Heartbeat {

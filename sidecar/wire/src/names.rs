@@ -1,10 +1,10 @@
 //! Kong's names and the Kubernetes Services they stand for.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A Kubernetes Service.
@@ -33,6 +33,31 @@ pub struct Entries {
     /// By the name of Kong's upstream: the `upstream` label of `kong_upstream_target_health`.
     #[serde(default)]
     pub upstreams: Names,
+    /// Names that could stand for two Services, and are in neither of the others.
+    #[serde(default, skip_serializing_if = "Ambiguous::is_empty")]
+    pub ambiguous: Ambiguous,
+}
+
+/// Names that earn no labels since they could stand for two Services: samples of them are counted apart.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(expecting = "an object with services and upstreams")]
+pub struct Ambiguous {
+    /// As [`Entries::services`].
+    #[serde(default)]
+    pub services: BTreeSet<String>,
+    /// As [`Entries::upstreams`].
+    #[serde(default)]
+    pub upstreams: BTreeSet<String>,
+}
+
+// === impl Ambiguous ===
+
+impl Ambiguous {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.upstreams.is_empty()
+    }
 }
 
 // === impl Names ===
@@ -113,6 +138,42 @@ where
             }
             let Service { namespace, name } = map.next_value()?;
             if !(self.0)(&kong, &namespace.0, &name.0).map_err(A::Error::custom)? {
+                return Err(A::Error::custom(format_args!(
+                    "the Kong name {kong:?} appears twice"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a list of names and hands each over before it reads the next. The function answers as that of [`Each`].
+pub(crate) struct EachAlone<F>(pub(crate) F);
+
+impl<'de, F> DeserializeSeed<'de> for EachAlone<F>
+where
+    F: FnMut(&str) -> Result<bool, String>,
+{
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F> Visitor<'de> for EachAlone<F>
+where
+    F: FnMut(&str) -> Result<bool, String>,
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of Kong names")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut names: A) -> Result<(), A::Error> {
+        while let Some(Text(kong)) = names.next_element()? {
+            if !(self.0)(&kong).map_err(A::Error::custom)? {
                 return Err(A::Error::custom(format_args!(
                     "the Kong name {kong:?} appears twice"
                 )));

@@ -1,7 +1,9 @@
 //! The table that a stream of messages makes, in the plainest way: what tests hold the programs' own tables to.
 
+use std::collections::BTreeSet;
+
 use crate::message::{Delta, Message, Unset};
-use crate::names::{Entries, Names};
+use crate::names::{Ambiguous, Entries, Names};
 use crate::snapshot::Snapshot;
 use crate::versions::{Resync, Versions};
 
@@ -60,14 +62,23 @@ impl Table {
                 version: 1,
                 services: self.entries.services.clone(),
                 upstreams: self.entries.upstreams.clone(),
+                ambiguous: self.entries.ambiguous.clone(),
             }));
         };
         if self.entries == entries {
             return None;
         }
         let version = version.wrapping_add(1);
-        let (services, unset_services) = difference(&self.entries.services, &entries.services);
-        let (upstreams, unset_upstreams) = difference(&self.entries.upstreams, &entries.upstreams);
+        let (was, is) = (&self.entries, &entries);
+        let (ambiguous, are_ambiguous) = (&was.ambiguous, &is.ambiguous);
+        let (services, ambiguous_services, unset_services) = difference(
+            (&was.services, &ambiguous.services),
+            (&is.services, &are_ambiguous.services),
+        );
+        let (upstreams, ambiguous_upstreams, unset_upstreams) = difference(
+            (&was.upstreams, &ambiguous.upstreams),
+            (&is.upstreams, &are_ambiguous.upstreams),
+        );
         self.versions.snapshot(version);
         self.entries = entries;
         Some(Message::Delta(Delta {
@@ -75,6 +86,10 @@ impl Table {
             set: Entries {
                 services,
                 upstreams,
+                ambiguous: Ambiguous {
+                    services: ambiguous_services,
+                    upstreams: ambiguous_upstreams,
+                },
             },
             unset: Unset {
                 services: unset_services,
@@ -87,6 +102,7 @@ impl Table {
         let entries = Entries {
             services: snapshot.services,
             upstreams: snapshot.upstreams,
+            ambiguous: snapshot.ambiguous,
         };
         let first = self.version().is_none();
         self.versions.snapshot(snapshot.version);
@@ -99,41 +115,56 @@ impl Table {
 
     fn change(&mut self, delta: Delta) -> Result<Applied, Resync> {
         self.versions.delta(delta.version)?;
+        let (entries, set, unset) = (&mut self.entries, delta.set, &delta.unset);
+        let ambiguous = &mut entries.ambiguous;
         merge(
-            &mut self.entries.services,
-            delta.set.services,
-            &delta.unset.services,
+            (&mut entries.services, &mut ambiguous.services),
+            (set.services, set.ambiguous.services),
+            &unset.services,
         );
         merge(
-            &mut self.entries.upstreams,
-            delta.set.upstreams,
-            &delta.unset.upstreams,
+            (&mut entries.upstreams, &mut ambiguous.upstreams),
+            (set.upstreams, set.ambiguous.upstreams),
+            &unset.upstreams,
         );
         Ok(Applied::Changed)
     }
 }
 
-fn merge(names: &mut Names, set: Names, unset: &[String]) {
-    for name in unset {
+fn merge(
+    (names, ambiguous): (&mut Names, &mut BTreeSet<String>),
+    (set, set_ambiguous): (Names, BTreeSet<String>),
+    unset: &[String],
+) {
+    for name in unset.iter().chain(set.0.keys()) {
+        ambiguous.remove(name);
+    }
+    for name in unset.iter().chain(&set_ambiguous) {
         names.0.remove(name);
     }
     names.0.extend(set.0);
+    ambiguous.extend(set_ambiguous);
 }
 
-fn difference(old: &Names, new: &Names) -> (Names, Vec<String>) {
+fn difference(
+    (old, old_ambiguous): (&Names, &BTreeSet<String>),
+    (new, new_ambiguous): (&Names, &BTreeSet<String>),
+) -> (Names, BTreeSet<String>, Vec<String>) {
     let set = new
         .0
         .iter()
         .filter(|(name, service)| old.0.get(*name) != Some(*service))
         .map(|(name, service)| (name.clone(), service.clone()))
         .collect();
+    let ambiguous = new_ambiguous.difference(old_ambiguous).cloned().collect();
     let unset = old
         .0
         .keys()
+        .chain(old_ambiguous.difference(new_ambiguous))
         .filter(|name| !new.0.contains_key(*name))
         .cloned()
         .collect();
-    (set, unset)
+    (set, ambiguous, unset)
 }
 
 #[cfg(test)]

@@ -19,9 +19,18 @@ pub(super) fn kept<'a>(
 ) -> Option<&'a Value> {
     let old = old?;
     let before = old.pointer(kind.template())?;
-    let held = promoting(kind, old)
-        || (marker::since(before) > Some(settings.started) && asks_the_same(object, old));
+    let held = promoting(kind, old) || is_later(before, object, old, settings);
     (held && marker::removed(before) == *base).then_some(before)
+}
+
+/// Whether a webhook that started later has made the pod template what it was before, and is asked for nothing new.
+pub(super) fn is_later(
+    before: &Value,
+    object: &Value,
+    old: &Value,
+    settings: &InjectionSettings,
+) -> bool {
+    marker::since(before) > Some(settings.started) && asks_the_same(object, old)
 }
 
 /// Whether a blue/green promotion is under way. The DataPlane CRD then turns down every change of spec ("DataPlane spec

@@ -19,7 +19,7 @@ const MADE: [&str; 5] = [
 ];
 
 /// The value of [`INJECTED_ANNOTATION`].
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marker {
     /// Which of [`MADE`] were not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -38,7 +38,7 @@ pub(super) struct Marker {
     pub(super) pull_secrets: Vec<String>,
     /// When the webhook that put it in had started: [`InjectionSettings::started`](crate::InjectionSettings::started).
     #[serde(default, skip_serializing_if = "is_zero")]
-    since: u64,
+    pub(super) since: u64,
 }
 
 #[allow(
@@ -86,7 +86,7 @@ impl Marker {
         annotations.insert(INJECTED_ANNOTATION.to_owned(), Value::String(value));
     }
 
-    fn read(template: &Value) -> Option<Self> {
+    pub(super) fn read(template: &Value) -> Option<Self> {
         let marker = template
             .pointer("/metadata/annotations")?
             .get(INJECTED_ANNOTATION)?;
@@ -97,6 +97,73 @@ impl Marker {
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
         )
+    }
+
+    /// The same, but for the lists and maps that were not there.
+    pub(super) fn with_absent(&self, absent: Vec<String>) -> Self {
+        Self {
+            absent,
+            null: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Nothing to be known.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The pod template without what it says was put there.
+    pub(super) fn taken_out(&self, template: &Value) -> Value {
+        let mut base = template.clone();
+        for list in ["/spec/containers", "/spec/initContainers", "/spec/volumes"] {
+            if let Some(Value::Array(list)) = base.pointer_mut(list) {
+                list.retain(|item| item.get("name").and_then(Value::as_str) != Some(SIDECAR));
+            }
+        }
+        // Whoever gave a volume a type since has made it theirs.
+        for (list, names) in [
+            ("/spec/volumes", &self.volumes),
+            ("/spec/imagePullSecrets", &self.pull_secrets),
+        ] {
+            if let Some(Value::Array(list)) = base.pointer_mut(list) {
+                list.retain(|item| !names.iter().any(|name| *item == json!({"name": name})));
+            }
+        }
+        if let Some(Value::Object(annotations)) = base.pointer_mut("/metadata/annotations") {
+            annotations.remove(INJECTED_ANNOTATION);
+            for (name, value) in &self.annotations {
+                // Whoever gave it another value since has made it theirs.
+                if annotations.get(name).and_then(Value::as_str) == Some(value) {
+                    annotations.remove(name);
+                }
+            }
+        }
+        self.unmake(&mut base, &MADE);
+        base
+    }
+
+    /// Removes of `paths` what had to be made, where nobody has put anything there since. Children stand before their parents.
+    pub(super) fn unmake(&self, object: &mut Value, paths: &[&str]) {
+        let named = |paths: &[String], path: &str| paths.iter().any(|named| named == path);
+        for path in paths {
+            let Some((parent, key)) = path.rsplit_once('/') else {
+                continue;
+            };
+            let Some(Value::Object(parent)) = object.pointer_mut(parent) else {
+                continue;
+            };
+            let empty = match parent.get(key) {
+                Some(Value::Array(list)) => list.is_empty(),
+                Some(Value::Object(map)) => map.is_empty(),
+                _ => false,
+            };
+            if empty && named(&self.absent, path) {
+                parent.remove(key);
+            } else if empty && named(&self.null, path) {
+                parent.insert((*key).to_owned(), Value::Null);
+            }
+        }
     }
 }
 
@@ -115,7 +182,8 @@ pub(super) fn date(template: &mut Value, before: Option<&Value>, started: u64) {
     }
 }
 
-fn write_date(template: &mut Value, since: u64) {
+/// Dates the sidecar in `template`.
+pub(super) fn write_date(template: &mut Value, since: u64) {
     let marker = Marker::read(template);
     let annotations = template.pointer_mut("/metadata/annotations");
     if let (Some(marker), Some(Value::Object(annotations))) = (marker, annotations) {
@@ -125,55 +193,8 @@ fn write_date(template: &mut Value, since: u64) {
 
 /// The pod template without anything of ours: what the user wrote.
 pub(super) fn removed(template: &Value) -> Value {
-    let mut base = template.clone();
-    let Some(marker) = Marker::read(template) else {
-        return base;
-    };
-    for list in ["/spec/containers", "/spec/initContainers", "/spec/volumes"] {
-        if let Some(Value::Array(list)) = base.pointer_mut(list) {
-            list.retain(|item| item.get("name").and_then(Value::as_str) != Some(SIDECAR));
-        }
-    }
-    // Whoever gave a volume a type since has made it theirs.
-    for (list, names) in [
-        ("/spec/volumes", &marker.volumes),
-        ("/spec/imagePullSecrets", &marker.pull_secrets),
-    ] {
-        if let Some(Value::Array(list)) = base.pointer_mut(list) {
-            list.retain(|item| !names.iter().any(|name| *item == json!({"name": name})));
-        }
-    }
-    if let Some(Value::Object(annotations)) = base.pointer_mut("/metadata/annotations") {
-        annotations.remove(INJECTED_ANNOTATION);
-        for (name, value) in &marker.annotations {
-            // Whoever gave it another value since has made it theirs.
-            if annotations.get(name).and_then(Value::as_str) == Some(value) {
-                annotations.remove(name);
-            }
-        }
-    }
-    for path in MADE {
-        unmake(&mut base, path, &marker);
-    }
-    base
-}
-
-fn unmake(template: &mut Value, path: &str, marker: &Marker) {
-    let Some((parent, key)) = path.rsplit_once('/') else {
-        return;
-    };
-    let Some(Value::Object(parent)) = template.pointer_mut(parent) else {
-        return;
-    };
-    let empty = match parent.get(key) {
-        Some(Value::Array(list)) => list.is_empty(),
-        Some(Value::Object(map)) => map.is_empty(),
-        _ => false,
-    };
-    let named = |paths: &[String]| paths.iter().any(|named| named == path);
-    if empty && named(&marker.absent) {
-        parent.remove(key);
-    } else if empty && named(&marker.null) {
-        parent.insert(key.to_owned(), Value::Null);
+    match Marker::read(template) {
+        Some(marker) => marker.taken_out(template),
+        None => template.clone(),
     }
 }

@@ -61,7 +61,7 @@ impl<'a> Pod<'a> {
             .containers
             .iter()
             .find(|container| name(container) == "proxy");
-        if kind == Kind::DataPlane {
+        if kind.is_operated() {
             return named.ok_or(Refusal::NoProxy);
         }
         let sets = |variable: fn(&str) -> bool| {

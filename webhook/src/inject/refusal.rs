@@ -6,8 +6,8 @@ use tagalong_wire::contract;
 /// a warning within 256 characters, hence the brevity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Neither DataPlane nor Deployment, DaemonSet or StatefulSet.
-    #[error("not a DataPlane, Deployment, DaemonSet or StatefulSet")]
+    /// None of the kinds that run Kong.
+    #[error("not a DataPlane, GatewayConfiguration, Deployment, DaemonSet or StatefulSet")]
     Kind,
     /// The object has no pod template to add to.
     #[error("there is no {0}; Kong's operators require one with an image on container `proxy`")]
@@ -15,6 +15,9 @@ pub enum Refusal {
     /// A part of the pod template is not of the type that Kubernetes wants.
     #[error("{0} of the pod template is not of the type that Kubernetes expects")]
     Malformed(&'static str),
+    /// A part of the GatewayConfiguration that leads to the pod template is not of the type that its definition wants.
+    #[error("{} is not of the type that Kubernetes expects", .0.trim_start_matches('/').replace('/', "."))]
+    Unfit(&'static str),
     /// So much in the pod template would have to be looked at that it is not.
     #[error(
         "the pod template has more containers, volumes, KONG_* variables or annotations than tagalong reads"

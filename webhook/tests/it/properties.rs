@@ -18,6 +18,7 @@ const WORDS: &[&str] = &[
     "spec",
     "deployment",
     "podTemplateSpec",
+    "dataPlaneOptions",
     "template",
     "containers",
     "initContainers",
@@ -36,6 +37,8 @@ const WORDS: &[&str] = &[
     "0.0.0.0:8100",
     "off",
     "tagalong.dev/injected",
+    "tagalong.dev/taken-over",
+    "tagalong.dev/sidecar-source",
     "tagalong.dev/inject",
     "tagalong.dev/listen-port",
     "enabled",
@@ -57,6 +60,7 @@ const WORDS: &[&str] = &[
     "envFrom",
     r#"{"absent":["/metadata","/spec/volumes"]}"#,
     r#"{"null":["/metadata/annotations"]}"#,
+    r#"{"object":{"absent":["/spec","/metadata/annotations"]},"proxy":true}"#,
 ];
 
 fn word() -> impl Strategy<Value = String> {
@@ -138,14 +142,11 @@ fn some_settings() -> impl Strategy<Value = InjectionSettings> {
 }
 
 fn has_marker(object: &Value) -> bool {
-    let template = object
-        .pointer("/spec/deployment/podTemplateSpec")
-        .or_else(|| object.pointer("/spec/template"));
-    template.is_some_and(|template| {
-        template
-            .pointer("/metadata/annotations/tagalong.dev~1injected")
-            .is_some()
-    })
+    let marked = |object: &Value| {
+        let path = "/metadata/annotations/tagalong.dev~1injected";
+        object.pointer(path).is_some()
+    };
+    marked(object) || marked(template(object))
 }
 
 /// Where something was added, given that nothing else was changed: each list keeps its beginning, each map its keys. The operators'
@@ -194,6 +195,16 @@ fn additions(before: &Value, after: &Value, path: &str, out: &mut Vec<String>) {
     }
 }
 
+/// A GatewayConfiguration whose pod template is out of sight.
+fn emptied(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(template) = object.pointer_mut("/spec/dataPlaneOptions/deployment/podTemplateSpec")
+    {
+        *template = json!({});
+    }
+    object
+}
+
 const OURS: [&str; 9] = [
     "/spec/containers/- tagalong",
     "/spec/initContainers/- tagalong",
@@ -234,7 +245,13 @@ proptest! {
             let mut added = Vec::new();
             additions(template(&object), template(&with), "", &mut added);
             for path in added {
-                prop_assert!(OURS.contains(&path.as_str()), "{} was added", path);
+                let made = object["kind"] == "GatewayConfiguration" && path == "/spec/containers/- proxy";
+                prop_assert!(made || OURS.contains(&path.as_str()), "{} was added", path);
+            }
+            if object["kind"] == "GatewayConfiguration" {
+                let mut around = Vec::new();
+                additions(&emptied(&object), &emptied(&with), "", &mut around);
+                prop_assert_eq!(around, ["/metadata/annotations/tagalong.dev/injected"]);
             }
             prop_assert!(sidecar(&with).is_some());
         } else {

@@ -205,6 +205,7 @@ pub fn table(services: Entries, upstreams: Entries) {
     let table = NaiveTable {
         services: map(services),
         upstreams: map(upstreams),
+        ..NaiveTable::default()
     };
     agrees(Options::default(), &table, text.as_bytes(), &[]);
     let all = table.services.len() + table.upstreams.len();
@@ -236,6 +237,7 @@ fn known() -> NaiveTable {
         "2",
     ];
     let upstreams = ["echo.default.80.svc", "httproute.default.echo.0", "s"];
+    let ambiguous = || ["3", "b"].map(str::to_owned).into_iter().collect();
     NaiveTable {
         services: services
             .into_iter()
@@ -245,6 +247,8 @@ fn known() -> NaiveTable {
             .into_iter()
             .map(|name| (name.to_owned(), echo()))
             .collect(),
+        ambiguous_services: ambiguous(),
+        ambiguous_upstreams: ambiguous(),
     }
 }
 
@@ -256,6 +260,12 @@ fn agrees(options: Options, table: &NaiveTable, text: &[u8], lengths: &[u8]) {
     }
     for (kong, (namespace, name)) in &table.upstreams {
         built = built.upstream(kong, namespace, name);
+    }
+    for kong in &table.ambiguous_services {
+        built.set_ambiguous_service(kong);
+    }
+    for kong in &table.ambiguous_upstreams {
+        built.set_ambiguous_upstream(kong);
     }
     let table = built.build();
     let mut rewriter = Rewriter::new(options);

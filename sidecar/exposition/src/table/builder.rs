@@ -91,6 +91,31 @@ impl LabelTableBuilder {
         self
     }
 
+    /// Kong's service `kong_name` (not escaped) could stand for two Kubernetes Services: it earns no labels, and its samples are
+    /// counted apart. Says whether the name is new.
+    ///
+    /// ```
+    /// let mut builder = tagalong_exposition::LabelTable::builder();
+    /// assert!(builder.set_ambiguous_service("a"));
+    /// let table = builder.build();
+    /// assert_eq!((table.len(), table.ambiguous()), (0, 1));
+    /// ```
+    pub fn set_ambiguous_service(&mut self, kong_name: &str) -> bool {
+        self.set_ambiguous(NameKind::Service, kong_name)
+    }
+
+    /// As [`set_ambiguous_service`](Self::set_ambiguous_service), of Kong's upstream `kong_name`.
+    ///
+    /// ```
+    /// let mut builder = tagalong_exposition::LabelTable::builder();
+    /// assert!(builder.set_ambiguous_upstream("a"));
+    /// assert!(!builder.set_upstream("a", "default", "a"));
+    /// assert_eq!(builder.build().ambiguous(), 0);
+    /// ```
+    pub fn set_ambiguous_upstream(&mut self, kong_name: &str) -> bool {
+        self.set_ambiguous(NameKind::Upstream, kong_name)
+    }
+
     /// As [`service`](Self::service); says whether the name is new.
     ///
     /// ```
@@ -159,10 +184,13 @@ impl LabelTableBuilder {
                 (NameKind::Service, name.service, &services),
                 (NameKind::Upstream, name.upstream, &upstreams),
             ] {
-                if let Some(labels) = table.labels_at(at)
-                    && !gone.contains(key)
-                {
+                if gone.contains(key) {
+                    continue;
+                }
+                if let Some(labels) = table.labels_at(at) {
                     builder.put(kind, key, labels);
+                } else if at == Name::AMBIGUOUS {
+                    builder.place(kind, key, at);
                 }
             }
         }
@@ -181,16 +209,29 @@ impl LabelTableBuilder {
         new
     }
 
+    fn set_ambiguous(&mut self, kind: NameKind, kong_name: &str) -> bool {
+        let mut key = mem::take(&mut self.key);
+        key.clear();
+        escape_into(&mut key, kong_name);
+        let new = self.place(kind, &key, Name::AMBIGUOUS);
+        self.key = key;
+        new
+    }
+
     fn put(&mut self, kind: NameKind, key: &[u8], labels: &[u8]) -> bool {
-        let Some(labels) = self.pooled(labels) else {
-            return true;
-        };
+        let labels = self.pooled(labels);
+        labels.is_none_or(|labels| self.place(kind, key, labels))
+    }
+
+    /// Puts in a name whose labels stand at `labels`.
+    fn place(&mut self, kind: NameKind, key: &[u8], labels: u32) -> bool {
         let LabelTable {
             names,
             keys,
             hasher,
             services,
             upstreams,
+            ambiguous,
             ..
         } = &mut self.table;
         let hashed = hash(hasher, key);
@@ -216,9 +257,16 @@ impl LabelTableBuilder {
             NameKind::Service => (&mut name.service, services),
             NameKind::Upstream => (&mut name.upstream, upstreams),
         };
-        let new = mem::replace(now, labels) == Name::NONE;
-        *count += usize::from(new);
-        new
+        let old = mem::replace(now, labels);
+        for (at, now) in [(old, false), (labels, true)] {
+            let count = match at {
+                Name::NONE => continue,
+                Name::AMBIGUOUS => &mut *ambiguous,
+                _ => &mut *count,
+            };
+            *count = if now { *count + 1 } else { *count - 1 };
+        }
+        old == Name::NONE
     }
 
     /// Where these labels stand, from now on if not before.
@@ -244,7 +292,9 @@ impl LabelTableBuilder {
 /// The offset at which `more` would stand in the buffer, unless it would end beyond what 32 bits can address.
 fn offset(buffer: &[u8], more: &[u8]) -> Option<u32> {
     let end = buffer.len() + size_of::<u32>() + more.len();
-    u32::try_from(end).ok().filter(|end| *end < Name::NONE)?;
+    u32::try_from(end)
+        .ok()
+        .filter(|end| *end < Name::AMBIGUOUS)?;
     u32::try_from(buffer.len()).ok()
 }
 

@@ -5,20 +5,39 @@ use proptest::prelude::*;
 use super::builder::LabelTableBuilder;
 use super::*;
 
-type Known = BTreeMap<String, (String, String)>;
+/// Kong names, each with the namespace and name of its Service; none where it is ambiguous.
+type Names = BTreeMap<String, Option<(String, String)>>;
 
-fn build(mut builder: LabelTableBuilder, services: &Known, upstreams: &Known) -> LabelTable {
-    for (kong, (namespace, name)) in services {
-        builder = builder.service(kong, namespace, name);
+fn build(mut builder: LabelTableBuilder, services: &Names, upstreams: &Names) -> LabelTable {
+    for (kong, service) in services {
+        match service {
+            Some((namespace, name)) => builder.set_service(kong, namespace, name),
+            None => builder.set_ambiguous_service(kong),
+        };
     }
-    for (kong, (namespace, name)) in upstreams {
-        builder = builder.upstream(kong, namespace, name);
+    for (kong, service) in upstreams {
+        match service {
+            Some((namespace, name)) => builder.set_upstream(kong, namespace, name),
+            None => builder.set_ambiguous_upstream(kong),
+        };
     }
     builder.build()
 }
 
+/// How many services, upstreams and ambiguous names there are.
+fn counts(services: &Names, upstreams: &Names) -> [usize; 3] {
+    let mapped = |names: &Names| names.values().flatten().count();
+    let all = services.len() + upstreams.len();
+    let (services, upstreams) = (mapped(services), mapped(upstreams));
+    [services, upstreams, all - services - upstreams]
+}
+
+fn counted(table: &LabelTable) -> [usize; 3] {
+    [table.services(), table.upstreams(), table.ambiguous()]
+}
+
 /// What the table says of each of these names.
-fn told<'t>(table: &'t LabelTable, names: &[String]) -> Vec<[Option<&'t [u8]>; 2]> {
+fn told<'t>(table: &'t LabelTable, names: &[String]) -> Vec<[Known<'t>; 2]> {
     let escaped = |name: &String| {
         name.replace('\\', r"\\")
             .replace('"', r#"\""#)
@@ -40,8 +59,9 @@ fn name() -> impl Strategy<Value = String> {
     "[ab\\\\\"\n]{0,2}"
 }
 
-fn known() -> impl Strategy<Value = Known> {
-    proptest::collection::btree_map(name(), ("[mn]", "[st]{1,2}"), 0..12)
+fn known() -> impl Strategy<Value = Names> {
+    let service = proptest::option::weighted(0.7, ("[mn]", "[st]{1,2}"));
+    proptest::collection::btree_map(name(), service, 0..12)
 }
 
 proptest! {
@@ -52,7 +72,7 @@ proptest! {
         gone in proptest::collection::vec(name(), 0..4), away in proptest::collection::vec(name(), 0..4),
     ) {
         let first = build(LabelTable::builder(), &services, &upstreams);
-        prop_assert_eq!((first.services(), first.upstreams()), (services.len(), upstreams.len()));
+        prop_assert_eq!(counted(&first), counts(&services, &upstreams));
         let changed = build(first.without(&gone, &away), &more, &others);
         services.retain(|name, _| !gone.contains(name));
         upstreams.retain(|name, _| !away.contains(name));
@@ -61,7 +81,7 @@ proptest! {
         let anew = build(LabelTable::builder(), &services, &upstreams);
         let names: Vec<String> = services.keys().chain(upstreams.keys()).chain(&gone).chain(&away).cloned().collect();
         prop_assert_eq!(told(&changed, &names), told(&anew, &names));
-        prop_assert_eq!((changed.services(), changed.upstreams()), (services.len(), upstreams.len()));
+        prop_assert_eq!(counted(&changed), counts(&services, &upstreams));
         // Nothing of what is gone is kept, but for labels that the last change took away.
         let twice = changed.without::<String>(&[], &[]).build();
         prop_assert_eq!(twice.bytes(), anew.bytes());
@@ -94,15 +114,21 @@ fn what_is_known_as_one_kind_is_not_known_as_the_other() {
         .service("s", "n", "a")
         .upstream("u", "n", "a")
         .build();
-    assert!(
-        table
-            .service(b"s")
-            .is_some_and(|labels| labels.ends_with(b"\",kong_"))
+    let ends = |known: Known<'_>, end: &[u8]| matches!(known, Known::Labels(labels) if labels.ends_with(end));
+    assert!(ends(table.service(b"s"), b"\",kong_"));
+    assert!(ends(table.upstream(b"u"), b"\","));
+    assert_eq!(
+        (table.service(b"u"), table.upstream(b"s")),
+        (Known::Nothing, Known::Nothing)
     );
-    assert!(
-        table
-            .upstream(b"u")
-            .is_some_and(|labels| labels.ends_with(b"\","))
-    );
-    assert_eq!((table.service(b"u"), table.upstream(b"s")), (None, None));
+}
+
+#[test]
+fn an_ambiguous_name_costs_no_more_than_another() {
+    let mut builder = LabelTable::builder().service("s", "n", "a");
+    for at in 0..7000 {
+        builder.set_ambiguous_service(&format!("httproute.namespace.a-route-with-a-name.{at:05}"));
+    }
+    let per_name = builder.build().bytes() / 7000;
+    assert!((45..70).contains(&per_name), "{per_name} bytes");
 }

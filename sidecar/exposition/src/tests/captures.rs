@@ -60,6 +60,7 @@ pub(super) fn table(text: &[u8], nth: usize) -> NaiveTable {
             .step_by(nth)
             .map(service)
             .collect(),
+        ..NaiveTable::default()
     }
 }
 

@@ -22,10 +22,15 @@ const NAMES: [&str; 8] = [
 fn tables() -> impl Strategy<Value = NaiveTable> {
     let name = || prop_oneof![4 => proptest::sample::select(&NAMES[..]).prop_map(str::to_owned), 1 => ".*"];
     let entries = || proptest::collection::btree_map(name(), (name(), name()), 0..6);
-    (entries(), entries()).prop_map(|(services, upstreams)| NaiveTable {
-        services,
-        upstreams,
-    })
+    let ambiguous = || proptest::collection::btree_set(name(), 0..2);
+    (entries(), entries(), ambiguous(), ambiguous()).prop_map(
+        |(services, upstreams, ambiguous_services, ambiguous_upstreams)| NaiveTable {
+            services,
+            upstreams,
+            ambiguous_services,
+            ambiguous_upstreams,
+        },
+    )
 }
 
 fn pick(from: &'static [&'static str]) -> impl Strategy<Value = String> {

@@ -14,11 +14,17 @@ fn built(table: &NaiveTable) -> LabelTable {
         .services
         .iter()
         .fold(builder, |b, (kong, (ns, name))| b.service(kong, ns, name));
-    table
+    let mut builder = table
         .upstreams
         .iter()
-        .fold(builder, |b, (kong, (ns, name))| b.upstream(kong, ns, name))
-        .build()
+        .fold(builder, |b, (kong, (ns, name))| b.upstream(kong, ns, name));
+    for kong in &table.ambiguous_services {
+        builder.set_ambiguous_service(kong);
+    }
+    for kong in &table.ambiguous_upstreams {
+        builder.set_ambiguous_upstream(kong);
+    }
+    builder.build()
 }
 
 /// What the real rewriter makes of the chunks.

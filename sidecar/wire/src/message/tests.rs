@@ -3,6 +3,8 @@ use crate::ServiceRef;
 
 const SNAPSHOT: &str = r#"{"type":"SNAPSHOT","version":41,"services":{"httproute.default.echo.0":{"namespace":"default","name":"echo"}},"upstreams":{"echo.default.80.svc":{"namespace":"default","name":"echo"}}}"#;
 const DELTA: &str = r#"{"type":"DELTA","version":42,"set":{"services":{"a":{"namespace":"n","name":"s"}},"upstreams":{}},"unset":{"services":["b"],"upstreams":[]}}"#;
+const AMBIGUOUS: &str = r#"{"type":"SNAPSHOT","version":1,"services":{"a":{"namespace":"n","name":"s"}},"upstreams":{},"ambiguous":{"services":["b","c"],"upstreams":["a"]}}"#;
+const NOW_AMBIGUOUS: &str = r#"{"type":"DELTA","version":2,"set":{"services":{},"upstreams":{},"ambiguous":{"services":["a"],"upstreams":[]}},"unset":{"services":["b"],"upstreams":[]}}"#;
 const HEARTBEAT: &str = r#"{"type":"HEARTBEAT","version":42}"#;
 
 fn parse(json: &str) -> Result<Message, ParseError> {
@@ -15,7 +17,7 @@ fn error(json: &str) -> ParseError {
 
 #[test]
 fn what_the_design_shows_is_read_and_written_byte_for_byte() {
-    for line in [SNAPSHOT, DELTA, HEARTBEAT] {
+    for line in [SNAPSHOT, DELTA, AMBIGUOUS, NOW_AMBIGUOUS, HEARTBEAT] {
         let message = parse(line).expect(line);
         let mut out = Vec::new();
         message.write(&mut out);
@@ -43,7 +45,7 @@ fn what_is_not_known_is_ignored_and_what_is_left_out_is_empty() {
         Ok(Message::Snapshot(Snapshot {
             version: 1,
             services: [("k", ServiceRef::new("n", "s"))].into_iter().collect(),
-            upstreams: Names::default(),
+            ..Snapshot::default()
         }))
     );
     assert_eq!(
@@ -101,6 +103,18 @@ fn what_does_not_fit_is_refused_where_it_stands() {
             r#"{"type":"SNAPSHOT","version":1,"upstreams":{},"upstreams":{}}"#,
             "duplicate field `upstreams`",
         ),
+        (
+            r#"{"type":"SNAPSHOT","version":1,"services":{"k":{"namespace":"n","name":"s"}},"ambiguous":{"services":["k"]}}"#,
+            "\"k\" appears twice",
+        ),
+        (
+            r#"{"type":"SNAPSHOT","version":1,"ambiguous":{"upstreams":{"k":{}}}}"#,
+            "an array of Kong names",
+        ),
+        (
+            r#"{"type":"SNAPSHOT","version":1,"ambiguous":{},"ambiguous":{}}"#,
+            "duplicate field `ambiguous`",
+        ),
         ("", "EOF"),
         ("\u{0}", "expected value"),
     ] {
@@ -113,7 +127,8 @@ fn what_does_not_fit_is_refused_where_it_stands() {
 #[test]
 fn a_snapshot_is_handed_over_name_by_name() {
     let mut names = Vec::new();
-    let version = Snapshot::read(SNAPSHOT.as_bytes(), |kind, kong, namespace, name| {
+    let version = Snapshot::read(SNAPSHOT.as_bytes(), |kind, kong, service| {
+        let (namespace, name) = service.expect("a Service");
         names.push(format!("{kind:?} {kong} {namespace}/{name}"));
         Ok(true)
     });
@@ -126,7 +141,7 @@ fn a_snapshot_is_handed_over_name_by_name() {
         ]
     );
     let mut taken = 0;
-    let full = Snapshot::read(SNAPSHOT.as_bytes(), |_, _, _, _| {
+    let full = Snapshot::read(SNAPSHOT.as_bytes(), |_, _, _| {
         taken += 1;
         Err("no room".into())
     });

@@ -12,7 +12,14 @@ fn entries(services: &[(&str, &str)], upstreams: &[(&str, &str)]) -> Entries {
     Entries {
         services: names(services),
         upstreams: names(upstreams),
+        ..Entries::default()
     }
+}
+
+fn ambiguous(mut entries: Entries, services: &[&str]) -> Entries {
+    let services = services.iter().map(ToString::to_string);
+    entries.ambiguous.services.extend(services);
+    entries
 }
 
 fn snapshot(version: u64, content: Entries) -> Message {
@@ -20,6 +27,7 @@ fn snapshot(version: u64, content: Entries) -> Message {
         version,
         services: content.services,
         upstreams: content.upstreams,
+        ambiguous: content.ambiguous,
     })
 }
 
@@ -108,6 +116,9 @@ fn what_one_end_says_the_other_end_understands() {
         entries(&[("b", "3")], &[("u", "1"), ("v", "2")]),
         entries(&[("b", "3")], &[("u", "1"), ("v", "2")]),
         entries(&[], &[("v", "1")]),
+        ambiguous(entries(&[("b", "3")], &[]), &["a", "c"]),
+        ambiguous(entries(&[("a", "3")], &[]), &["b"]),
+        entries(&[], &[]),
     ];
     for (at, state) in states.into_iter().enumerate() {
         let message = server.advance(state.clone());

@@ -36,8 +36,33 @@ pub fn all_settings() -> Vec<InjectionSettings> {
     all
 }
 
-/// The objects in `tests/corpus`, by file name.
+/// The objects in `tests/corpus`, by file name, and each DataPlane again as the GatewayConfiguration from which Kong's operators
+/// would make it.
 pub fn corpus() -> Vec<(String, Value)> {
+    let mut all = files();
+    let above: Vec<_> = all
+        .iter()
+        .filter(|(_, object)| object["kind"] == "DataPlane")
+        .map(|(name, object)| (format!("{name}, one object up"), above(object)))
+        .collect();
+    all.extend(above);
+    all
+}
+
+/// The GatewayConfiguration from which Kong's operators would make the DataPlane.
+pub fn above(dataplane: &Value) -> Value {
+    let mut object = dataplane.clone();
+    object["apiVersion"] = json!("gateway-operator.konghq.com/v2beta1");
+    object["kind"] = json!("GatewayConfiguration");
+    object["spec"] = json!({
+        "dataPlaneOptions": object["spec"].take(),
+        "extensions": [{"kind": "DataPlaneMetricsExtension", "name": "kong"}],
+    });
+    object
+}
+
+/// The objects in `tests/corpus`, by file name.
+pub fn files() -> Vec<(String, Value)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
     let mut objects: Vec<(String, Value)> = std::fs::read_dir(folder)
         .expect("the corpus is there")
@@ -55,7 +80,7 @@ pub fn corpus() -> Vec<(String, Value)> {
         })
         .collect();
     objects.sort_by(|(a, _), (b, _)| a.cmp(b));
-    assert!(objects.len() >= 7, "the corpus is not empty");
+    assert!(objects.len() >= 11, "the corpus is not empty");
     objects
 }
 
@@ -87,20 +112,25 @@ pub fn injected(object: &Value, settings: &InjectionSettings) -> Injection {
     inject(object, None, settings)
 }
 
-/// The pod template of any kind.
+const TEMPLATES: [&str; 3] = [
+    "/spec/dataPlaneOptions/deployment/podTemplateSpec",
+    "/spec/deployment/podTemplateSpec",
+    "/spec/template",
+];
+
+/// The pod template of any kind; null where there is none.
 pub fn template(object: &Value) -> &Value {
-    object
-        .pointer("/spec/deployment/podTemplateSpec")
-        .or_else(|| object.pointer("/spec/template"))
-        .expect("a pod template")
+    let found = TEMPLATES.iter().find_map(|path| object.pointer(path));
+    found.unwrap_or(&Value::Null)
 }
 
 /// The same, to be changed.
 pub fn template_mut(object: &mut Value) -> &mut Value {
-    let path = if object["kind"] == json!("DataPlane") {
-        "/spec/deployment/podTemplateSpec"
-    } else {
-        "/spec/template"
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let path = match kind {
+        "GatewayConfiguration" => TEMPLATES[0],
+        "DataPlane" => TEMPLATES[1],
+        _ => TEMPLATES[2],
     };
     object.pointer_mut(path).expect("a pod template")
 }
