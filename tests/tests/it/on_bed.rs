@@ -2,6 +2,7 @@
 
 mod guides;
 mod kic;
+mod per_backend;
 mod promtool;
 mod promtool_merge;
 mod strict_parsers;
