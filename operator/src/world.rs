@@ -16,6 +16,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use observed::{Observe, Observed};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::time::Duration;
 use tagalong_crds as crds;
 use tagalong_index::{Changes, Index, Key, Object, ObjectKind, Settings};
 use tokio::sync::watch;
@@ -129,6 +130,13 @@ impl World {
 
     fn tick(&self) {
         self.update(|_| (false, Changes::default()));
+    }
+
+    /// What is waited for by time alone is over. For whoever reads the world once, and does not know what it was before.
+    pub fn wait_out(&self) {
+        const LONGER_THAN_ANY: Duration = Duration::from_secs(3600);
+        let now = self.0.begun.elapsed() + LONGER_THAN_ANY;
+        self.change(|state| state.index.tick(now));
     }
 
     fn update(&self, update: impl FnOnce(&mut State) -> (bool, Changes)) {

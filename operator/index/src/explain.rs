@@ -8,9 +8,11 @@ use crate::{
     Index,
     key::Key,
     names::Meaning,
+    object::Source,
     plan::PlanOutcome,
-    report::{NameVerdict, Reading, readings},
-    translate::{Roles, Target},
+    report::{NameVerdict, Reading},
+    translate::{Claim, Roles, Target},
+    view::View,
 };
 
 /// What one of Kong's names stands for.
@@ -42,7 +44,7 @@ pub struct ServiceExplanation {
     /// Claims that reach the Service, of names that stand for it nowhere, and why.
     pub left_out: Vec<(String, NameVerdict, Vec<Reading>)>,
     /// Rules that send traffic to it and to others.
-    pub shared: Vec<(Key, Option<crate::Source>)>,
+    pub shared: Vec<(Key, Option<Source>)>,
     /// What the extensions that select it want.
     pub extensions: Vec<(Key, PlanOutcome)>,
 }
@@ -52,11 +54,13 @@ impl Index {
     #[must_use]
     pub fn explain_name(&self, name: &str) -> NameExplanation {
         let mut claims = Vec::new();
+        let mut audiences = Vec::new();
         let mut near: Vec<(usize, &str)> = Vec::new();
         for (source, all) in self.names.readings() {
             for claim in &all.claims {
                 if *claim.name == *name {
                     claims.push((source, claim));
+                    audiences.push(&all.audience);
                 } else {
                     let same = claim
                         .name
@@ -70,7 +74,7 @@ impl Index {
         }
         let mut explanation = NameExplanation {
             name: name.to_owned(),
-            claims: readings(&claims),
+            claims: self.readings(&claims),
             dataplanes: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             similar: Vec::new(),
@@ -79,8 +83,11 @@ impl Index {
             let Some(view) = self.view(&dataplane.key) else {
                 continue;
             };
+            let seen = claims.iter().zip(&audiences);
+            let seen = seen.filter(|(_, audience)| view.sees(audience));
+            let seen: Vec<_> = seen.map(|(claim, _)| *claim).collect();
             let [service, upstream] = [Roles::SERVICE, Roles::UPSTREAM]
-                .map(|role| NameVerdict::of(&self.names.meaning(name, role, view)));
+                .map(|role| self.verdict(view, &self.names.meaning(name, role, view), &seen));
             if service.is_some() && upstream.is_some() && service != upstream {
                 explanation.upstreams.extend(
                     upstream
@@ -126,9 +133,12 @@ impl Index {
                     names
                         .entry(dataplane.key.clone())
                         .or_default()
-                        .push((name.to_string(), readings(&claims)));
-                } else if let Some(verdict) = meanings.iter().find_map(NameVerdict::of) {
-                    left_out.insert(name.to_string(), (verdict, readings(&claims)));
+                        .push((name.to_string(), self.readings(&claims)));
+                } else if let Some(verdict) = meanings
+                    .iter()
+                    .find_map(|meaning| self.verdict(view, meaning, &claims))
+                {
+                    left_out.insert(name.to_string(), (verdict, self.readings(&claims)));
                 }
             }
         }
@@ -160,6 +170,23 @@ impl Index {
                 .collect(),
             extensions: extensions.filter_map(outcome).collect(),
         }
+    }
+}
+
+impl Index {
+    fn verdict(
+        &self,
+        view: &View,
+        meaning: &Meaning<'_>,
+        claims: &[(&Source, &Claim)],
+    ) -> Option<NameVerdict> {
+        let held = |verdict| match verdict {
+            NameVerdict::Ambiguous => self
+                .waits(view, claims)
+                .map_or(NameVerdict::Ambiguous, NameVerdict::Held),
+            other => other,
+        };
+        NameVerdict::of(meaning).map(held)
     }
 }
 

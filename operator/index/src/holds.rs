@@ -12,6 +12,7 @@ use crate::{
     key::{Key, Name},
     object::{ObjectKind, Source},
     translate::{Claim, Target},
+    waits::Wait,
 };
 
 /// How long an older reading stays where nobody says what Kong has.
@@ -42,11 +43,19 @@ pub(crate) struct Hold {
     parents: Option<BTreeSet<Key>>,
     /// The generation in which it began to mean what it means now, and the UID.
     since: Since,
-    /// The Gateways whose controller has not shown that generation, and until when that is waited for: for ever, where it is
-    /// one that shows.
-    unshown: BTreeMap<Key, Option<u64>>,
+    /// The Gateways whose controller has not shown that generation.
+    unshown: BTreeMap<Key, Unshown>,
     /// Until then it is kept for all.
     until: u64,
+}
+
+/// A Gateway that is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unshown {
+    /// Until when: for ever, where its controller is one that shows.
+    until: Option<u64>,
+    /// Its controller says that Kong refuses what the object means now.
+    refused: bool,
 }
 
 /// A version of an object.
@@ -156,17 +165,21 @@ impl Holds {
             let Some(mut hold) = self.drop(&source) else {
                 continue;
             };
-            let until = self.until_shown(&source, gateway);
-            hold.unshown.insert(gateway.clone(), until);
+            if let Some(unshown) = hold.unshown.get_mut(gateway) {
+                *unshown = self.unshown(&source, gateway, unshown.refused);
+            }
             self.put(&source, hold);
         }
     }
 
     /// Until when a Gateway is waited for to show a generation of a route: for ever, where its controller is one that shows.
-    fn until_shown(&self, source: &Source, gateway: &Key) -> Option<u64> {
-        let shows = self.gateways.contains(gateway)
-            && self.reporting.contains(&(source.kind, gateway.clone()));
-        (!shows).then_some(self.now + WITHOUT_STATUS)
+    fn unshown(&self, source: &Source, gateway: &Key, refused: bool) -> Unshown {
+        let shows = refused || self.reporting.contains(&(source.kind, gateway.clone()));
+        let shows = shows && self.gateways.contains(gateway);
+        Unshown {
+            until: (!shows).then_some(self.now + WITHOUT_STATUS),
+            refused,
+        }
     }
 
     /// An object means something else since a generation. `old` and `parents` are what it claimed before, and at whom.
@@ -194,13 +207,17 @@ impl Holds {
             if shown.has(gateway, hold.since.generation) {
                 continue;
             }
-            let end = if stays {
-                self.until_shown(source, gateway)
+            let unshown = if stays {
+                let refused = shown.refuses(gateway, hold.since.generation);
+                self.unshown(source, gateway, refused)
             } else {
                 // Nobody shows what becomes of a parent that it no longer has.
-                Some(self.now + WITHOUT_GENERATION)
+                Unshown {
+                    until: Some(self.now + WITHOUT_GENERATION),
+                    refused: false,
+                }
             };
-            hold.unshown.insert(gateway.clone(), end);
+            hold.unshown.insert(gateway.clone(), unshown);
         }
         self.put(source, hold);
     }
@@ -225,10 +242,13 @@ impl Holds {
         let behind = shown
             .behind(hold.since.generation)
             .filter(|gateway| parents.is_some_and(|parents| parents.contains(gateway)));
-        let until =
-            |gateway: &Key| (!self.gateways.contains(gateway)).then_some(self.now + WITHOUT_STATUS);
-        let behind = behind.map(|gateway| (gateway.clone(), until(gateway)));
-        hold.unshown = behind.collect();
+        let unshown = |gateway: &Key| Unshown {
+            until: (!self.gateways.contains(gateway)).then_some(self.now + WITHOUT_STATUS),
+            refused: shown.refuses(gateway, hold.since.generation),
+        };
+        hold.unshown = behind
+            .map(|gateway| (gateway.clone(), unshown(gateway)))
+            .collect();
         self.put(source, hold);
     }
 
@@ -247,24 +267,51 @@ impl Holds {
         self.put(source, hold);
     }
 
-    /// What the controllers say of an object is another.
-    pub(crate) fn shown(&mut self, source: &Source, uid: Option<&Name>, shown: &Shown) {
+    /// What the controllers say of an object is another. Says whether Kong refuses it now where it did not, or no longer.
+    pub(crate) fn shown(&mut self, source: &Source, uid: Option<&Name>, shown: &Shown) -> bool {
         let Some(hold) = self.held.get(source) else {
-            return;
+            return false;
         };
         if hold.since.uid.as_ref() != uid {
-            return;
+            return false;
         }
         let generation = hold.since.generation;
         let mut hold = hold.clone();
-        hold.unshown.retain(|gateway, end| {
-            if self.gateways.contains(gateway) && shown.refuses(gateway, generation) {
-                *end = None;
+        let before = hold.refused().count();
+        hold.unshown.retain(|gateway, unshown| {
+            unshown.refused = shown.refuses(gateway, generation);
+            if unshown.refused && self.gateways.contains(gateway) {
+                unshown.until = None;
             }
             !shown.has(gateway, generation)
         });
+        let changed = hold.refused().count() != before;
         self.drop(source);
         self.put(source, hold);
+        changed
+    }
+
+    /// What an object waits for.
+    pub(crate) fn waits(&self, source: &Source) -> Vec<Wait> {
+        let Some(hold) = self.held.get(source) else {
+            return Vec::new();
+        };
+        let left = |until: u64| until.saturating_sub(self.now).div_ceil(1_000);
+        let wait = |gateway: Option<&Key>, refused, seconds| Wait {
+            source: source.clone(),
+            generation: hold.since.generation,
+            gateway: gateway.cloned(),
+            refused,
+            seconds,
+        };
+        let unshown = hold.unshown.iter();
+        let mut waits: Vec<Wait> = unshown
+            .map(|(gateway, unshown)| wait(Some(gateway), unshown.refused, unshown.until.map(left)))
+            .collect();
+        if hold.until > self.now {
+            waits.push(wait(None, false, Some(left(hold.until))));
+        }
+        waits
     }
 
     /// The time is another. The objects whose older readings may end.
@@ -278,7 +325,7 @@ impl Holds {
             self.ends.pop_first();
             if let Some(mut hold) = self.drop(&source) {
                 hold.unshown
-                    .retain(|_, end| end.is_none_or(|end| end > self.now));
+                    .retain(|_, unshown| unshown.until.is_none_or(|end| end > self.now));
                 self.put(&source, hold);
             }
             ended.push(source);
@@ -367,8 +414,12 @@ impl Holds {
 }
 
 impl Hold {
+    fn refused(&self) -> impl Iterator<Item = &Unshown> {
+        self.unshown.values().filter(|unshown| unshown.refused)
+    }
+
     fn ends(&self) -> impl Iterator<Item = u64> {
-        let ends = self.unshown.values().filter_map(|end| *end);
+        let ends = self.unshown.values().filter_map(|unshown| unshown.until);
         std::iter::once(self.until).chain(ends)
     }
 }

@@ -44,7 +44,7 @@ pub struct Index {
     pub(crate) topology: Topology,
     pub(crate) referents: Referents,
     pub(crate) dependents: Dependents,
-    holds: Holds,
+    pub(crate) holds: Holds,
     pub(crate) plugins: Plugins,
     pods: Pods,
     pub(crate) tables: Tables,

@@ -62,6 +62,7 @@ mod tables;
 mod topology;
 mod translate;
 mod view;
+mod waits;
 
 pub use self::{
     changes::{Changes, TableChange, TableUpdate},
@@ -78,4 +79,5 @@ pub use self::{
     states::{NameState, NameStates},
     topology::{Attachment, DataPlane},
     translate::{Form, Nothing, Target},
+    waits::Wait,
 };

@@ -14,6 +14,8 @@ use crate::{
     object::Source,
     states::{NameState, NameStates},
     translate::{Claim, Form, Target},
+    view::View,
+    waits::Wait,
 };
 
 /// A name that is in no table, of those that one thing can be done about.
@@ -45,6 +47,8 @@ pub enum NameVerdict {
     Unmapped(Target),
     /// It is left out: claims disagree.
     Ambiguous,
+    /// It is left out for now: only older readings, which Kong may still have, disagree with what stands for it.
+    Held(Vec<Wait>),
 }
 
 /// One reading of a name.
@@ -59,6 +63,8 @@ pub struct Reading {
     pub form: Form,
     /// What traffic under the name would reach.
     pub target: Target,
+    /// It is an older reading, which Kong may still have.
+    pub older: bool,
 }
 
 impl Index {
@@ -73,7 +79,8 @@ impl Index {
     }
 
     /// What a DataPlane's table leaves out; none if there is no such DataPlane. Each ambiguous name, and each rule once, by its
-    /// first name, in this order; not names that only an older reading makes ambiguous, since that ends by itself. Costs as much as the table is long, so ask when [`Changes::states`](crate::Changes::states)
+    /// first name, in this order. Of names that only an older reading makes ambiguous, those where Kong refuses the newest: the others end by
+    /// themselves. Costs as much as the table is long, so ask when [`Changes::states`](crate::Changes::states)
     /// names the DataPlane.
     #[must_use]
     pub fn left_out(&self, dataplane: &Key) -> Option<Vec<LeftOut>> {
@@ -97,18 +104,19 @@ impl Index {
                 state,
                 verdict: verdict.clone(),
                 services: self.concerned(name, state, claims),
-                claims: readings(claims),
+                claims: self.readings(claims),
             };
             if state == NameState::Ambiguous {
-                let newest = claims.iter();
-                let newest = newest.filter(|(source, claim)| !self.names.is_older(source, claim));
-                let mut targets = newest.map(|(_, claim)| &claim.target);
-                let first = targets.next();
-                // Only Kong is waited for: nobody has anything to do.
-                if targets.all(|target| Some(target) == first) {
-                    continue;
+                let mut left_out = left_out(&claims);
+                if let Some(mut waits) = self.waits(view, &claims) {
+                    waits.retain(|wait| wait.refused);
+                    if waits.is_empty() {
+                        // Kong is waited for: nobody has anything to do.
+                        continue;
+                    }
+                    left_out.verdict = NameVerdict::Held(waits);
                 }
-                ambiguous.push(left_out(&claims));
+                ambiguous.push(left_out);
                 continue;
             }
             for (source, claim) in claims {
@@ -121,6 +129,43 @@ impl Index {
         }
         let rules = rules.into_values().map(|(_, left_out)| left_out);
         Some(ambiguous.into_iter().chain(rules).collect())
+    }
+
+    /// What a name waits for that only older readings make ambiguous, of those that claim it. None where it is ambiguous
+    /// without them.
+    pub(crate) fn waits(&self, view: &View, claims: &[(&Source, &Claim)]) -> Option<Vec<Wait>> {
+        let older = |(source, claim): &(&Source, &Claim)| self.names.is_older(source, claim);
+        let mut newest = claims.iter().filter(|claim| !older(claim));
+        let first = newest.next().map(|(_, claim)| &claim.target);
+        if newest.any(|(_, claim)| Some(&claim.target) != first) {
+            return None;
+        }
+        let mut waits: Vec<Wait> = Vec::new();
+        for (source, _) in claims.iter().filter(|claim| older(claim)) {
+            let of_source = self.holds.waits(source).into_iter();
+            // Another DataPlane's controller is nothing to wait for here.
+            let here = |wait: &Wait| match (&view.gateways, &wait.gateway) {
+                (Some(gateways), Some(gateway)) => gateways.contains(gateway),
+                _ => true,
+            };
+            let new = of_source.filter(here).filter(|wait| !waits.contains(wait));
+            let new: Vec<Wait> = new.collect();
+            waits.extend(new);
+        }
+        (!waits.is_empty()).then_some(waits)
+    }
+
+    pub(crate) fn readings(&self, claims: &[(&Source, &Claim)]) -> Vec<Reading> {
+        let reading = |(source, claim): &(&Source, &Claim)| Reading {
+            source: (*source).clone(),
+            rule: claim.rule,
+            form: claim.form,
+            target: claim.target.clone(),
+            older: self.names.is_older(source, claim),
+        };
+        let mut readings: Vec<_> = claims.iter().map(reading).collect();
+        readings.sort_unstable();
+        readings
     }
 
     fn concerned(
@@ -147,23 +192,11 @@ impl Index {
     }
 }
 
-pub(crate) fn readings(claims: &[(&Source, &Claim)]) -> Vec<Reading> {
-    let mut readings: Vec<_> = claims
-        .iter()
-        .map(|(source, claim)| Reading::of(source, claim))
-        .collect();
-    readings.sort_unstable();
-    readings
-}
-
-impl Reading {
-    pub(crate) fn of(source: &Source, claim: &Claim) -> Self {
-        Self {
-            source: source.clone(),
-            rule: claim.rule,
-            form: claim.form,
-            target: claim.target.clone(),
-        }
+impl LeftOut {
+    /// Whether it is left out because Kong refuses what an object means now.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.verdict, NameVerdict::Held(_))
     }
 }
 
@@ -190,15 +223,23 @@ impl fmt::Display for NameVerdict {
             ),
             Self::Unmapped(target) => write!(f, "left out: it reaches {target}"),
             Self::Ambiguous => f.write_str("left out: it could stand for two Services"),
+            Self::Held(waits) => {
+                f.write_str("held back: ")?;
+                for (at, wait) in waits.iter().enumerate() {
+                    write!(f, "{}{wait}", if at == 0 { "" } else { "; " })?;
+                }
+                Ok(())
+            }
         }
     }
 }
 
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let older = if self.older { ", older reading" } else { "" };
         write!(
             f,
-            "{} rule {} -> {} [{}]",
+            "{} rule {} -> {} [{}{older}]",
             self.source, self.rule, self.target, self.form
         )
     }
@@ -209,9 +250,10 @@ impl fmt::Display for LeftOut {
         write!(f, "{} is {}", self.name, self.verdict)?;
         for (at, claim) in self.claims.iter().enumerate() {
             let before = if at == 0 { " (" } else { "; " };
+            let older = if claim.older { ", in Kong" } else { "" };
             write!(
                 f,
-                "{before}{} rule {} -> {}",
+                "{before}{} rule {} -> {}{older}",
                 claim.source, claim.rule, claim.target
             )?;
         }

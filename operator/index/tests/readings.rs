@@ -358,3 +358,103 @@ fn what_waits_for_kong_is_no_fault_of_anybody() {
     story.says(None);
     assert_eq!(ambiguous(&story), 0);
 }
+
+#[test]
+fn what_is_held_back_says_why_and_until_when() {
+    let mut story = Story::reported();
+    let explained = |story: &Story| story.index.explain_name(NAME).to_string();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    assert!(!explained(&story).contains("held back"));
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    let text = explained(&story);
+    let waits = "in the table of DataPlane n/g1: held back: Kong is not known to have generation 2 of HTTPRoute n/r (no \
+                 Programmed=True in its status for Gateway n/g1)\n";
+    assert!(text.contains(waits), "{text}");
+    let claim = |text: &str, service: &str| {
+        let mut lines = text
+            .lines()
+            .filter(|line| line.contains(&format!("-> Service {service} [")));
+        lines.next().unwrap().ends_with("older reading]")
+    };
+    assert!(claim(&text, "n/a") && !claim(&text, "n/b"), "{text}");
+    let service = story.index.explain_service(&Key::new("n", "b")).to_string();
+    assert!(
+        service.contains(&format!("{NAME}: held back: ")),
+        "{service}"
+    );
+    // Shown by one of the two; and what nobody shows.
+    story.apply(&route(2, &["b"], &[("g1", "True", 2), ("g2", "False", 2)]));
+    let text = explained(&story);
+    assert!(text.contains("DataPlane n/g1: Service n/b\n"), "{text}");
+    let refuses = "DataPlane n/g2: held back: Kong refuses generation 2 of HTTPRoute n/r and still has an older one \
+                   (Programmed=False in its status for Gateway n/g2, with the reason)\n";
+    assert!(text.contains(refuses), "{text}");
+    story.apply(&route(2, &["b"], &SHOWN_2));
+    story.delete(ObjectKind::HttpRoute, "r");
+    let mut again = route(1, &["a"], &[]);
+    again.json["metadata"]["uid"] = json!("another");
+    story.apply(&again);
+    story.wait(18);
+    let text = explained(&story);
+    let gone = "held back: Kong may still have what HTTPRoute n/r meant before, for 12 s at most\n";
+    assert!(text.contains(gone), "{text}");
+}
+
+#[test]
+fn a_refusal_is_told_and_waiting_is_not() {
+    let mut story = Story::reported();
+    let g1 = Key::new("n", "g1");
+    let told = |story: &Story| {
+        let all = story.index.left_out(&g1).unwrap().into_iter();
+        all.map(|name| (name.to_string(), name.is_refused(), name.services.len()))
+            .collect::<Vec<_>>()
+    };
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    story.apply(&route(2, &["b"], &SHOWN_1));
+    assert_eq!(told(&story), []);
+    let refused = route(2, &["b"], &[("g1", "False", 2), ("g2", "True", 1)]);
+    let changes = story.index.apply(refused.object());
+    assert!(
+        changes.states.contains(&g1),
+        "whoever surveys must look again"
+    );
+    let sentence = format!(
+        "{NAME} is held back: Kong refuses generation 2 of HTTPRoute n/r and still has an older one (Programmed=False in its \
+         status for Gateway n/g1, with the reason) (HTTPRoute n/r rule 0 -> Service n/a, in Kong; HTTPRoute n/r rule 0 -> Service n/b)"
+    );
+    // Both Services lack the label. The other DataPlane's controller has refused nothing.
+    assert!(
+        told(&story).contains(&(sentence, true, 2)),
+        "{:?}",
+        told(&story)
+    );
+    assert_eq!(story.index.left_out(&Key::new("n", "g2")).unwrap(), []);
+    assert!(
+        story.index.apply(refused.object()).states.is_empty(),
+        "no news"
+    );
+    let changes = story.index.apply(route(2, &["b"], &SHOWN_2).object());
+    assert!(changes.states.contains(&g1));
+    assert_eq!(told(&story), []);
+}
+
+#[test]
+fn after_a_restart_a_refusal_is_waited_for_whatever_is_seen_first() {
+    let settings = Settings {
+        wait_for_kong: true,
+        ..Settings::default()
+    };
+    let mut story = Story {
+        index: Index::new(settings),
+        now: Duration::ZERO,
+    };
+    story.apply(&route(2, &["b"], &[("g1", "False", 2)]));
+    let owner = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": "g1", "uid": "u"}]);
+    let body = json!({"metadata": {"ownerReferences": owner}});
+    story.apply(&Thing::new(ObjectKind::DataPlane, "n", "g1", body));
+    story.apply(&Thing::new(ObjectKind::Gateway, "n", "g1", json!({})));
+    story.wait(3_600);
+    story.says(None);
+    story.apply(&route(2, &["b"], &SHOWN_2));
+    story.says(Some("n/b"));
+}

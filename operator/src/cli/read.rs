@@ -23,7 +23,12 @@ pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
 /// Reads the cluster, or the manifests. What cannot be read may be the answer, so each complaint is printed, once.
 pub(super) fn read(args: &OperateArgs) -> Result<World, Failure> {
     logging::warn_person(watch::LOGGED_TWICE);
-    let world = World::new(Settings::default(), metrics::PushMetrics::default());
+    // In a cluster, the status of routes says what Kong does not have yet.
+    let settings = Settings {
+        wait_for_kong: args.manifests.is_none(),
+        ..Settings::default()
+    };
+    let world = World::new(settings, metrics::PushMetrics::default());
     if let Some(dir) = &args.manifests {
         manifests::load(dir)?.into_world(&world);
         return Ok(world);
@@ -39,7 +44,10 @@ pub(super) fn read(args: &OperateArgs) -> Result<World, Failure> {
         let (_trigger, drain) = drain::channel();
         tokio::spawn(watch::run(kinds(), context, synced.clone(), drain));
         match tokio::time::timeout(TIMEOUT, synced.complete()).await {
-            Ok(()) => Ok(world),
+            Ok(()) => {
+                world.wait_out();
+                Ok(world)
+            }
             Err(_elapsed) => Err(Failure::NoAnswer(synced.missing())),
         }
     })

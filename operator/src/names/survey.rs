@@ -4,8 +4,19 @@ use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use tagalong_index::{Key, LeftOut, NameState, NameStates, Source};
 
-/// By Service: names that lack its label, by what becomes of them.
-pub type Unlabelled = BTreeMap<Key, BTreeMap<NameState, Sentences>>;
+/// By Service: names that lack its label, by why.
+pub type Unlabelled = BTreeMap<Key, BTreeMap<Lack, Sentences>>;
+
+/// Why a name lacks a Service's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lack {
+    /// It could stand for two Services.
+    Ambiguous,
+    /// Kong refuses a change, and still has something else under the name.
+    Refused,
+    /// Its traffic is split.
+    Split,
+}
 
 /// So many sentences are kept of a Service and a state: more are not read.
 const KEPT: usize = 3;
@@ -24,7 +35,7 @@ pub struct Sentences {
 pub struct Survey {
     /// How many there are, by DataPlane and state.
     pub counts: BTreeMap<(Key, NameState), usize>,
-    /// Names that are ambiguous or split, where they concern a Service.
+    /// Names that are ambiguous, split or refused by Kong, where they concern a Service.
     pub unlabelled: Unlabelled,
     /// Rules whose references no ReferenceGrant permits, by the route that they stand in.
     pub not_granted: BTreeMap<Source, BTreeSet<u16>>,
@@ -59,10 +70,15 @@ impl Survey {
         for name in left_out {
             match name.state {
                 NameState::Ambiguous | NameState::Split => {
+                    let lack = match name.state {
+                        NameState::Split => Lack::Split,
+                        _ if name.is_refused() => Lack::Refused,
+                        _ => Lack::Ambiguous,
+                    };
                     let sentence = name.to_string();
                     for service in name.services {
                         let of_service = self.unlabelled.entry(service).or_default();
-                        of_service.entry(name.state).or_default().add(&sentence);
+                        of_service.entry(lack).or_default().add(&sentence);
                     }
                 }
                 NameState::NotGranted => {

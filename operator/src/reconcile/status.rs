@@ -1,12 +1,12 @@
 //! What an extension's status says, and what is worth an Event. Pure.
 
-use crate::names::survey::{Sentences, Unlabelled};
+use crate::names::survey::{Lack, Sentences, Unlabelled};
 use crate::reconcile::subject::{Subject, SubjectKind};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use tagalong_crds::{CONDITION_READY, ControlPlaneRef, MetricsExtensionStatus};
-use tagalong_index::{Index, Key, NameState, ObjectKind, Plan, PlanOutcome, PlanRefusal};
+use tagalong_index::{Index, Key, ObjectKind, Plan, PlanOutcome, PlanRefusal};
 
 /// The extension is attached to a ControlPlane or workload.
 pub const ACCEPTED: &str = "Accepted";
@@ -15,7 +15,7 @@ pub const RESOLVED_REFS: &str = "ResolvedRefs";
 /// What it asks for is done.
 pub const PROGRAMMED: &str = "Programmed";
 
-/// No name of the Services it selects is ambiguous or split. Not part of `Ready`: many such names belong to
+/// No name of the Services it selects is ambiguous or split, and Kong refuses no change of one. Not part of `Ready`: many such names belong to
 /// versions of Kong's controllers that do not run here.
 pub const NAMES_RESOLVED: &str = "NamesResolved";
 
@@ -67,7 +67,7 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
             unlabelled
                 .into_iter()
                 .flatten()
-                .map(|(state, names)| left_out(&service.service, *state, names)),
+                .map(|(lack, names)| left_out(&service.service, *lack, names)),
         );
         match &service.outcome {
             PlanOutcome::Plugin(_) => {}
@@ -113,10 +113,11 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
 }
 
 /// In the words of `explain`.
-fn left_out(service: &Key, state: NameState, names: &Sentences) -> Problem {
-    let reason = match state {
-        NameState::Ambiguous => "AmbiguousName",
-        _ => "SplitRule",
+fn left_out(service: &Key, lack: Lack, names: &Sentences) -> Problem {
+    let reason = match lack {
+        Lack::Ambiguous => "AmbiguousName",
+        Lack::Refused => "ChangeRefused",
+        Lack::Split => "SplitRule",
     };
     let mut message = format!("Service {service}: {}", names.first.join("; "));
     if names.more > 0 {
@@ -303,7 +304,10 @@ pub fn status(
         make(
             NAMES_RESOLVED,
             against(Some(NAMES_RESOLVED)),
-            ("NamesResolved", "no Kong name is ambiguous or split"),
+            (
+                "NamesResolved",
+                "no Kong name is ambiguous or split, and Kong refuses no change of one",
+            ),
         ),
         make(
             CONDITION_READY,

@@ -28,14 +28,25 @@ impl Index {
         let claims = translation.draft.claims(&source, &self.referents);
         self.dependents.replace(&source, Some(translation.draft));
         if self.settings.wait_for_kong {
-            self.edited(object, &source, (&claims, audience.parents.as_deref()));
+            self.edited(
+                object,
+                &source,
+                (&claims, audience.parents.as_deref()),
+                work,
+            );
         }
         self.replace_source(&source, Some((audience, claims)), translation.fellows, work);
         self.beside(&source, work);
     }
 
     /// Keeps what the object meant before, until Kong has what it means now.
-    fn edited(&mut self, object: &Object, source: &Source, new: (&[Claim], Option<&[Key]>)) {
+    fn edited(
+        &mut self,
+        object: &Object,
+        source: &Source,
+        new: (&[Claim], Option<&[Key]>),
+        work: &mut Work,
+    ) {
         let (metadata, status) = match object {
             Object::HttpRoute(route) => (&route.metadata, Some(&route.status)),
             Object::GrpcRoute(route) => (&route.metadata, Some(&route.status)),
@@ -74,7 +85,13 @@ impl Index {
                 let old = (&*old.claims, old.audience.parents.as_deref());
                 self.holds.edited(source, old, new, since, &shown);
             }
-            Some(_) => self.holds.shown(source, since.uid.as_ref(), &shown),
+            Some(newest) if self.holds.shown(source, since.uid.as_ref(), &shown) => {
+                let views = self.topology.views.iter();
+                let sees = views.filter(|(_, view)| view.sees(&newest.audience));
+                let sees = sees.map(|(dataplane, _)| dataplane.clone());
+                work.changes.states.extend(sees);
+            }
+            Some(_) => {}
             None if shown.behind(since.generation).next().is_some() => {
                 self.holds.unknown(source, new, since, &shown);
             }

@@ -90,10 +90,10 @@ fn every_state_is_counted_and_said_where_it_can_be_mended() {
         "not the one that is far"
     );
     let of_one = &survey.unlabelled[&Key::new("default", "one")];
-    let ambiguous = &of_one[&NameState::Ambiguous].first;
+    let ambiguous = &of_one[&Lack::Ambiguous].first;
     let sentence = "httproute.default.echo.x.0 is left out: it could stand for two Services";
     assert!(ambiguous[0].contains(sentence), "{ambiguous:?}");
-    let split = &of_one[&NameState::Split].first;
+    let split = &of_one[&Lack::Split].first;
     assert!(split[0].contains("split over several"), "{split:?}");
 
     let routes: Vec<String> = survey.not_granted.keys().map(Source::to_string).collect();

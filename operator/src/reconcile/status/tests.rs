@@ -100,7 +100,7 @@ fn an_ambiguous_name_shows_on_the_extension_that_it_concerns_and_takes_nothing_f
             first: vec!["n is left out: it could stand for two Services".to_owned()],
             more: 2,
         };
-        let states = [(NameState::Ambiguous, sentences)].into();
+        let states = [(Lack::Ambiguous, sentences)].into();
         PassResult {
             unlabelled: [(Key::new("default", service), states)].into(),
             ..PassResult::default()
@@ -115,6 +115,13 @@ fn an_ambiguous_name_shows_on_the_extension_that_it_concerns_and_takes_nothing_f
         problems[0].message,
         "Service default/echo: n is left out: it could stand for two Services; and 2 more"
     );
+    let mut refused = ambiguous("echo");
+    for states in refused.unlabelled.values_mut() {
+        let sentences = states.remove(&Lack::Ambiguous).expect("sentences");
+        states.insert(Lack::Refused, sentences);
+    }
+    let (_, status) = said(objects.clone(), &refused);
+    assert!(conditions(&status).contains(&"NamesResolved False ChangeRefused".to_owned()));
     let (problems, _) = said(objects, &ambiguous("another"));
     assert_eq!(problems, [], "that Service is not this extension's");
 }
