@@ -141,7 +141,8 @@ pub struct OperateArgs {
     )]
     pub push_names: Vec<String>,
 
-    /// Directory with `tls.crt`, `tls.key` and `ca.crt` to use instead of issuing certificates.
+    /// Directory with `tls.crt`, `tls.key` and `ca.crt` to use instead of issuing certificates. With `--manifests` only for
+    /// metrics.
     #[arg(long, env = "TAGALONG_TLS_DIR")]
     pub tls_dir: Option<PathBuf>,
 

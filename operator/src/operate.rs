@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod offline;
 
 use crate::args::OperateArgs;
+use crate::certificates::files;
 use crate::collect::announce::Announcer;
 use crate::collect::fetch::PodLimits;
 use crate::collect::{Aggregate, Collector};
@@ -14,7 +15,7 @@ use crate::process::{client, on_runtime};
 use crate::serve::metrics::Scrape;
 use crate::world::{World, manifests};
 use tagalong_runtime::serve::Server;
-use tagalong_runtime::{Drain, Runtime};
+use tagalong_runtime::{Drain, Runtime, tls};
 
 /// Operates until told to end.
 ///
@@ -33,6 +34,13 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
         let server = server.with_limits(Scrape::limits());
         tracing::info!(address = %server.address(), "metrics server listens");
         if let Some((dir, loaded)) = loaded {
+            let server = match &args.tls_dir {
+                Some(tls_dir) => {
+                    let serving = files::follow(tls_dir, runtime.drain());
+                    server.with_tls_beside_plain(tls::config(serving.certificates)?)
+                }
+                None => server,
+            };
             let world = offline::start(args, dir, loaded, &metrics, &runtime).await?;
             scrape(
                 server,
@@ -56,6 +64,9 @@ pub fn run(args: &OperateArgs) -> Result<(), Failure> {
         )
         .await?;
         let writes = operator.writes.clone();
+        // Monitors written for Gateway Operator 1.2 to 1.4 scrape by HTTPS, later ones by HTTP.
+        let certificates = operator.serving.certificates.clone();
+        let server = server.with_tls_beside_plain(tls::config(certificates)?);
         scrape(
             server,
             args,

@@ -9,6 +9,7 @@ mod definitions;
 mod failing_writes;
 mod globals;
 mod history;
+mod monitors;
 mod panics;
 mod permissions;
 mod plain;

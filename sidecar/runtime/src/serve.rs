@@ -123,6 +123,13 @@ impl<P: Protocol> Server<P> {
         self
     }
 
+    /// Speaks TLS with whoever begins it, and plain HTTP with everybody else.
+    #[must_use]
+    pub fn with_tls_beside_plain(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(tls::acceptor_beside_plain(config));
+        self
+    }
+
     /// Bears other limits.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
@@ -191,7 +198,9 @@ impl<P: Protocol> Server<P> {
                 }
                 // Nobody sends probes by TLS, and to refuse in words would be more work than to answer.
                 match moments.take(ip) {
-                    Some((moment, _)) if terms.tls.is_none() => (moment, None),
+                    Some((moment, _)) if terms.tls.as_ref().is_none_or(|tls| tls.hears_plain()) => {
+                        (moment, None)
+                    }
                     _ => {
                         socket.reset();
                         continue;

@@ -22,6 +22,11 @@ pub struct Server {
 
 /// The operator, on these manifests.
 pub async fn operator(manifests: &Path, logs: &Path) -> Result<Server> {
+    operator_with(manifests, logs, &[]).await
+}
+
+/// The operator, on these manifests and with more flags.
+pub async fn operator_with(manifests: &Path, logs: &Path, flags: &[&str]) -> Result<Server> {
     let port = Reserved::new()?;
     let address = port.address();
     let mut command = Ground::Host.command(env!("CARGO_BIN_EXE_tagalong-operator"));
@@ -30,7 +35,8 @@ pub async fn operator(manifests: &Path, logs: &Path) -> Result<Server> {
         .arg(manifests)
         .args(["--metrics-address", &address.to_string()])
         .args(["--push-address", "127.0.0.1:0"])
-        .args(["--admin-address", "127.0.0.1:0"]);
+        .args(["--admin-address", "127.0.0.1:0"])
+        .args(flags);
     let process = Process::start("operator", command, logs)?.keeping([port]);
     let server = Server { address, process };
     server.answers("/metrics").await?;

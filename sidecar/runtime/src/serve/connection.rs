@@ -45,6 +45,11 @@ pub(super) type Accepting<'a> = Pin<Box<dyn Future<Output = io::Result<Accepted>
 /// What stands between a socket and HTTP. Behind a pointer, so that a program that speaks no TLS carries none.
 pub(super) trait Handshake: Send + Sync {
     fn accept(&self, socket: Socket) -> Accepting<'_>;
+
+    /// Whether a peer may do without.
+    fn hears_plain(&self) -> bool {
+        false
+    }
 }
 
 /// What a connection is served by.

@@ -267,6 +267,38 @@ async fn each_handshake_takes_the_newest_certificate() {
     );
 }
 
+#[tokio::test]
+async fn one_port_hears_tls_and_plain_http() {
+    let made = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let parsed = tls::parse(chain.as_bytes(), key.as_bytes()).expect("fits");
+    let (certificates, receiver) = watch::channel(None);
+    let server = bound()
+        .await
+        .with_limits(short())
+        .with_tls_beside_plain(tls::config(receiver).expect("a configuration"));
+    let (address, (_trigger, drain)) = (server.address(), drain::channel());
+    tokio::spawn(server.serve(
+        |request: Request<Incoming>| async move {
+            text(StatusCode::OK, format!("{:?}", request.version()))
+        },
+        drain,
+    ));
+    let plain = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    // Without a certificate there is no TLS, and the rest goes on.
+    assert!(over_tls(address, &made.cert).await.is_err());
+    assert!(exchange(address, plain).await.ends_with("HTTP/1.1"));
+    certificates.send_replace(Some(Arc::new(parsed)));
+    assert_eq!(
+        over_tls(address, &made.cert).await.as_deref(),
+        Ok("HTTP/2.0")
+    );
+    assert!(exchange(address, plain).await.ends_with("HTTP/1.1"));
+    // Silence, and the first byte of a handshake alone, are cut off.
+    assert_eq!(until_closed(address, b"").await, b"");
+    assert_eq!(until_closed(address, &[0x16]).await, b"");
+}
+
 /// A request over HTTP/2 whose answer there is no window for, ever.
 #[tokio::test]
 async fn an_answer_that_is_not_taken_ends_its_connection() {
