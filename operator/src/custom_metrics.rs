@@ -5,17 +5,20 @@
 //!      ├── path ── discovery: documents made once
 //!      ├── authorization: may this User ask that
 //!      └── Signals: from memory ──▶ list, or a Denial in words
-//!   api_services: who answers for the group in this cluster                      lease holder
+//!   api_services ◀── keeper: who answers for the group in this cluster             lease holder writes
 //! ```
 //!
 //! An HPA believes every number and keeps its replicas at every error, shows the error's words to people, and waits for
 //! a slow answer: so what is not known is a [`Denial`] whose words help, and every answer comes within a second.
 
+pub mod api_services;
 pub mod authentication;
 pub mod authorization;
+pub mod config_map;
 pub mod denial;
 pub mod discovery;
 pub mod front_proxy;
+pub mod keeper;
 pub mod list;
 pub mod path;
 pub mod server;

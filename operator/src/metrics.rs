@@ -137,6 +137,15 @@ pub struct AuthResult {
     pub result: &'static str,
 }
 
+/// Whose the APIService of a version is.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ApiServiceState {
+    /// The version.
+    pub version: &'static str,
+    /// `ours`, `foreign` or `absent`.
+    pub state: &'static str,
+}
+
 /// The metrics API. Only an operator that serves it has these.
 #[derive(Clone, Debug)]
 pub struct CustomMetrics {
@@ -148,6 +157,8 @@ pub struct CustomMetrics {
     pub authentications: Family<AuthResult, Counter>,
     /// SubjectAccessReviews sent.
     pub access_reviews: Counter,
+    /// 1 for the state that each APIService is in.
+    pub api_services: Family<ApiServiceState, Gauge>,
 }
 
 impl Default for CustomMetrics {
@@ -157,6 +168,7 @@ impl Default for CustomMetrics {
             duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0]),
             authentications: Family::default(),
             access_reviews: Counter::default(),
+            api_services: Family::default(),
         }
     }
 }
@@ -183,6 +195,11 @@ impl CustomMetrics {
             "custom_metrics_sar",
             "SubjectAccessReview requests to the API server",
             self.access_reviews.clone(),
+        );
+        registry.register(
+            "custom_metrics_api_service",
+            "Whose the APIService of each version is: 1 for its state",
+            self.api_services.clone(),
         );
     }
 }

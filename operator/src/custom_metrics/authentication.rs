@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is known of the front proxy.
 #[derive(Clone, Debug, Default)]
-pub enum Known {
+pub enum KnownProxy {
     /// Nothing yet: the ConfigMap has not been read.
     #[default]
     NotYet,
@@ -55,7 +55,7 @@ const NOTHING_SHOWN: &str =
 
 /// Finds out who asks.
 pub struct Authentication<R> {
-    front_proxy: watch::Receiver<Known>,
+    front_proxy: watch::Receiver<KnownProxy>,
     reviewer: R,
     users: Memory<[u8; 32], Arc<User>, u64>,
     refused: Memory<[u8; 32], (), u64>,
@@ -64,7 +64,7 @@ pub struct Authentication<R> {
 
 impl<R: Reviewer> Authentication<R> {
     /// Asks `reviewer` about tokens.
-    pub fn new(front_proxy: watch::Receiver<Known>, reviewer: R) -> Self {
+    pub fn new(front_proxy: watch::Receiver<KnownProxy>, reviewer: R) -> Self {
         Self {
             front_proxy,
             reviewer,
@@ -87,9 +87,9 @@ impl<R: Reviewer> Authentication<R> {
         now: Duration,
     ) -> Result<Arc<User>, Unknown> {
         let known = self.front_proxy.borrow().clone();
-        let undecided = matches!(known, Known::NotYet) && certificates.is_some();
+        let undecided = matches!(known, KnownProxy::NotYet) && certificates.is_some();
         // Without the front proxy's certificate its headers are anybody's, and not looked at.
-        if let (Known::FrontProxy(front_proxy), Some(shown)) = (&known, certificates)
+        if let (KnownProxy::FrontProxy(front_proxy), Some(shown)) = (&known, certificates)
             && front_proxy.is_shown_by(shown, now)
             && let Some(user) = front_proxy.user(headers)
         {

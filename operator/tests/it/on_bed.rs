@@ -4,6 +4,7 @@ mod attach;
 mod certificates;
 mod collected;
 mod conflicts;
+mod custom_metrics;
 mod datadog;
 mod definitions;
 mod failing_writes;

@@ -26,7 +26,7 @@ impl Reviewer for Vouches {
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-fn new(known: Known) -> (Vouches, Authentication<Vouches>) {
+fn new(known: KnownProxy) -> (Vouches, Authentication<Vouches>) {
     let vouches = Vouches::default();
     let front_proxy = watch::channel(known).1;
     (vouches.clone(), Authentication::new(front_proxy, vouches))
@@ -46,7 +46,7 @@ fn after(seconds: u64) -> Duration {
 
 #[tokio::test]
 async fn whom_a_token_speaks_for() {
-    let (_, authentication) = new(Known::None);
+    let (_, authentication) = new(KnownProxy::None);
     let shows = headers(&[("authorization", "bearer good")]);
     let user = authentication.user(&shows, None, PEER, after(0)).await;
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -69,7 +69,7 @@ async fn whom_a_token_speaks_for() {
 
 #[tokio::test]
 async fn a_token_is_asked_about_once_in_a_while() {
-    let (vouches, authentication) = new(Known::None);
+    let (vouches, authentication) = new(KnownProxy::None);
     let mut asked = 0;
     let long = "a".repeat(LONGEST + 1);
     for (token, at, more) in [
@@ -106,17 +106,17 @@ async fn before_the_config_map_is_read_nobody_knows_the_front_proxy() {
     ]);
     let now = Duration::from_secs(jiff::Timestamp::now().as_second().unsigned_abs());
     let front_proxy = FrontProxy::read(&config_map(&signer.pem)).expect("usable");
-    let (sender, receiver) = watch::channel(Known::NotYet);
+    let (sender, receiver) = watch::channel(KnownProxy::NotYet);
     let authentication = Authentication::new(receiver, Vouches::default());
     let user = || authentication.user(&says, Some(&shown), PEER, now);
     assert!(matches!(user().await, Err(Unknown::Unavailable(_))));
     let without = authentication.user(&says, None, PEER, now).await;
     assert!(matches!(without, Err(Unknown::Nobody(_))));
-    sender.send_replace(Known::FrontProxy(Arc::new(front_proxy)));
+    sender.send_replace(KnownProxy::FrontProxy(Arc::new(front_proxy)));
     assert_eq!(
         user().await.map(|user| user.name.clone()),
         Ok("admin".to_owned())
     );
-    sender.send_replace(Known::None);
+    sender.send_replace(KnownProxy::None);
     assert!(matches!(user().await, Err(Unknown::Nobody(_))));
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::custom_metrics::authentication::Known;
+use crate::custom_metrics::authentication::KnownProxy;
 use crate::custom_metrics::signals::Measured;
 use http_body_util::BodyExt as _;
 use k8s_openapi::api::authentication::v1::TokenReview;
@@ -79,7 +79,7 @@ impl Decider for Allows {
 
 pub(super) type Api = Arc<MetricsApi<Echo, Vouches, Allows>>;
 
-pub(super) fn api(known: Known) -> (Api, metrics::CustomMetrics) {
+pub(super) fn api(known: KnownProxy) -> (Api, metrics::CustomMetrics) {
     let metrics = metrics::CustomMetrics::default();
     let authentication = Authentication::new(watch::channel(known).1, Vouches);
     let authorization = Authorization::new(Allows, metrics.access_reviews.clone());
@@ -88,7 +88,7 @@ pub(super) fn api(known: Known) -> (Api, metrics::CustomMetrics) {
 }
 
 async fn ask(request: http::request::Builder) -> (u16, Value, metrics::CustomMetrics) {
-    let (api, metrics) = api(Known::None);
+    let (api, metrics) = api(KnownProxy::None);
     let answer = api.answer(request.body(()).expect("a request")).await;
     assert!(!answer.headers().contains_key("retry-after"));
     assert_eq!(answer.headers()["content-type"], "application/json");
@@ -241,7 +241,7 @@ async fn discovery_goes_on_when_nobody_can_be_asked() {
 /// A probe of the kubelet has nothing to show.
 #[tokio::test]
 async fn whether_it_lives_anybody_may_ask() {
-    let (api, _) = api(Known::NotYet);
+    let (api, _) = api(KnownProxy::NotYet);
     let request = Request::get("/livez").body(()).expect("a request");
     assert_eq!(api.answer(request).await.status(), 200);
 }

@@ -49,7 +49,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("serve", &["collect", "lease", "metrics"]),
     (
         "custom_metrics",
-        &["causes", "events", "lease", "metrics", "reviews"],
+        &[
+            "causes",
+            "certificates",
+            "events",
+            "lease",
+            "metrics",
+            "reviews",
+        ],
     ),
     ("args", &["collect", "installer", "network_peers", "watch"]),
     ("error", &["causes", "lease", "world"]),

@@ -57,7 +57,7 @@ impl Running {
         let certificates = watch::channel(Some(Arc::new(certificate))).1;
         let front_proxy = Signer::new("front-proxy-ca");
         let known = FrontProxy::read(&config_map(&front_proxy.pem)).expect("usable");
-        let (api, _) = api(Known::FrontProxy(Arc::new(known)));
+        let (api, _) = api(KnownProxy::FrontProxy(Arc::new(known)));
         let (trigger, drain) = drain::channel();
         let any = "127.0.0.1:0".parse().expect("an address");
         let server = Server::bind(any).await.expect("a port");
