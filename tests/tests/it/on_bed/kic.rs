@@ -12,6 +12,7 @@ mod readings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tagalong_cluster::binaries::{Tool, ensured, go_module};
@@ -50,10 +51,12 @@ async fn cluster() -> Result<&'static Cluster> {
 /// The controller, the stand-in that it configures, and what it reads.
 struct Ground {
     kong: Gateway,
-    controller: Process,
+    /// None while it is away.
+    controller: Option<Process>,
+    flags: Vec<String>,
     objects: Vec<Value>,
     namespace: Namespace,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Ground {
@@ -69,7 +72,21 @@ impl Ground {
             .kubectl(&["apply", "-n", name, "-f", "-"], &list)
             .await?;
 
-        let directory = tempfile::tempdir().expect("a directory");
+        let mut ground = Self {
+            kong,
+            controller: None,
+            flags: flags.iter().map(ToString::to_string).collect(),
+            objects,
+            namespace,
+            directory: tempfile::tempdir().expect("a directory"),
+        };
+        ground.control().await?;
+        Ok(ground)
+    }
+
+    /// Starts the controller.
+    async fn control(&mut self) -> Result<()> {
+        let (cluster, name) = (cluster().await?, self.namespace.name());
         let mut command = cluster
             .ground()
             .command(ensured(Tool::KongIngressController).await?);
@@ -77,7 +94,7 @@ impl Ground {
             .arg(format!("--kubeconfig={}", cluster.kubeconfig().display()))
             .arg(format!(
                 "--kong-admin-url=http://{}",
-                kong.admin().expect("an Admin API")
+                self.kong.admin().expect("an Admin API")
             ))
             .arg(format!("--publish-service={name}/kong"))
             .arg(format!("--watch-namespace={name}"))
@@ -87,17 +104,18 @@ impl Ground {
                 "--proxy-sync-seconds=0.2",
             ])
             .args(["--init-cache-sync-duration=1s", "--update-status=true"])
-            .args(flags)
+            .args(&self.flags)
             .env("POD_NAMESPACE", name)
             .env("POD_NAME", "kic");
-        let controller = Process::start(prefix, command, directory.path())?;
-        Ok(Self {
-            kong,
-            controller,
-            objects,
-            namespace,
-            _directory: directory,
-        })
+        let controller = Process::start(name, command, self.directory.path())?;
+        self.controller = Some(controller);
+        Ok(())
+    }
+
+    /// Ends the controller.
+    fn leave(&mut self) {
+        let controller = self.controller.take().expect("it is there");
+        controller.stop(Duration::from_secs(10));
     }
 
     /// What the controller pushed, as soon as all routes are in it.
@@ -108,7 +126,8 @@ impl Ground {
             .filter(|object| object["kind"] == "HTTPRoute" || object["kind"] == "Ingress")
             .map(|object| format!(".{}.", object["metadata"]["name"].as_str().unwrap()))
             .collect();
-        let (kong, log) = (&self.kong, self.controller.log().to_owned());
+        let controller = self.controller.as_mut().expect("it is there");
+        let (kong, log) = (&self.kong, controller.log().to_owned());
         let pushed = self.namespace.until("all routes to be pushed", || async {
             let document = kong.document();
             let known: Vec<&str> = services(&document)
@@ -128,14 +147,20 @@ impl Ground {
             Err(format!("without {missing:?}: {known:?}\n{}", end.join("\n")).into())
         });
         let pushed = pushed.await?;
-        self.controller.running()?;
+        controller.running()?;
         Ok(pushed)
     }
 
     /// What tagalong makes of the same objects.
     fn index(&self, settings: Settings) -> Index {
+        self.index_without("", settings)
+    }
+
+    /// Of all objects but those of this name.
+    fn index_without(&self, name: &str, settings: Settings) -> Index {
         let namespace = self.namespace.name();
         let mut objects = self.objects.clone();
+        objects.retain(|object| object["metadata"]["name"] != name);
         objects.push(json!({
             "apiVersion": "gateway-operator.konghq.com/v1beta1", "kind": "DataPlane", "metadata": {"name": "kong"},
         }));
