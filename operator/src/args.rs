@@ -107,6 +107,10 @@ pub struct OperateArgs {
     #[arg(long, env = "TAGALONG_POD_NAME", default_value = "tagalong-operator")]
     pub pod_name: String,
 
+    /// UID of this replica's pod, so that `kubectl describe pod` shows its Events.
+    #[arg(long, env = "TAGALONG_POD_UID")]
+    pub pod_uid: Option<String>,
+
     /// Labels of the operator's pods. Where a NetworkPolicy isolates a DataPlane's pods, pods in the operator's namespace
     /// with these labels are allowed to reach the sidecar's port.
     #[arg(

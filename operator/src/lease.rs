@@ -6,9 +6,14 @@
 //! waits for all of it. Writes run under [`Writes::run`], which refuses or cancels them when the
 //! claim is no longer sure.
 
+pub mod installation;
+mod manager;
+pub mod mark;
 mod store;
+pub mod turn;
 mod writes;
 
+pub use manager::{FIELD_MANAGER, patches, puts};
 pub use store::{KubeStore, PutError, Store};
 pub use writes::{NotLeader, Writes};
 

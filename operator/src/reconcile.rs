@@ -18,11 +18,13 @@ pub mod uninjected;
 pub mod write;
 
 use crate::certificates::Bundle;
+use crate::lease::installation::Standing;
 use crate::names::survey::Unlabelled;
 use backoff::Backoff;
 use report::StatusReporter;
 use status::PassResult;
 use std::time::Duration;
+use tagalong_index::Key;
 use tagalong_runtime::{Drain, Readiness};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -40,6 +42,8 @@ pub struct Inputs {
     pub bundle: Bundle,
     /// Names that lack the label of a Service.
     pub unlabelled: watch::Receiver<Unlabelled>,
+    /// Whether another installation waits for this one to go.
+    pub standing: watch::Receiver<Standing>,
 }
 
 /// Reconciles whenever something changed, as long as this process may write, until the drain begins; and after `resync`
@@ -68,13 +72,17 @@ pub async fn run(
         changed.mark_unchanged();
         let trust = inputs.bundle.borrow_and_update().clone();
         let names = inputs.unlabelled.borrow_and_update().clone();
+        let waiting = match &*inputs.standing.borrow_and_update() {
+            Standing::Works { waiting } => waiting.clone(),
+            _ => None,
+        };
         let next = pass(
             &writer,
             &mut reporter,
             &mut uninjected,
             &mut backoff,
             trust.as_deref(),
-            names,
+            (names, waiting),
         )
         .await;
         let wait = next.map_or(resync, |next| next.min(resync));
@@ -84,6 +92,7 @@ pub async fn run(
                 _world = changed.changed() => tokio::time::sleep(TOGETHER).await,
                 Ok(()) = inputs.bundle.changed() => {}
                 Ok(()) = inputs.unlabelled.changed() => {}
+                Ok(()) = inputs.standing.changed() => {}
             }
         });
         if waited.await.is_none() {
@@ -99,7 +108,7 @@ async fn pass(
     uninjected: &mut Uninjected,
     backoff: &mut Backoff,
     trust: Option<&str>,
-    unlabelled: Unlabelled,
+    (unlabelled, another): (Unlabelled, Option<Key>),
 ) -> Option<Duration> {
     let (plans, mut stages, found) = writer.world.with(|state| {
         let (index, observed) = (&state.index, &state.observed);
@@ -131,6 +140,7 @@ async fn pass(
         failed: backoff.errors(),
         uninjected: found.pods,
         unlabelled,
+        another,
     };
     let pending = reporter.report(&plans, &result).await;
     let next = [again, backoff.next(Instant::now()), pending, found.next];

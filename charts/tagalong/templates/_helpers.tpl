@@ -82,7 +82,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
 {{/*
-A rules file with the names of this release: the ConfigMap's is the same in every namespace of every release. dict root, file.
+A rules file with the names of this release: the ConfigMap's and the mark's are the same in every release. dict root, file.
 Nothing of Secrets that are not in use: the right to create a free name is the right to any ServiceAccount's token in the namespace.
 */}}
 {{- define "tagalong.rules" -}}
@@ -91,7 +91,7 @@ Nothing of Secrets that are not in use: the right to create a free name is the r
 {{- $unused := ternary (list) (list "tagalong-webhook-tls") $root.Values.webhook.enabled -}}
 {{- range $rule := $root.Files.Get .file | fromYamlArray -}}
 {{- if or (eq $root.Values.certificates.source "operator") (not (has "secrets" $rule.resources)) -}}
-{{- if and (hasKey $rule "resourceNames") (not (has "configmaps" $rule.resources)) -}}
+{{- if and (hasKey $rule "resourceNames") (not (has "configmaps" $rule.resources)) (not (has "clusterroles" $rule.resources)) -}}
 {{- $names := list -}}
 {{- range $rule.resourceNames -}}
 {{- if not (has . $unused) -}}

@@ -1,10 +1,10 @@
 //! Secrets as places to keep things: read, written only if nobody wrote in between.
 
 use crate::causes::in_words;
-use crate::lease::Writes;
+use crate::lease::{Writes, puts};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::{Api, ObjectMeta};
 use std::collections::BTreeMap;
 use tagalong_wire::contract::{MANAGED_BY, MANAGED_BY_LABEL};
 
@@ -75,7 +75,7 @@ impl Kept {
         let annotations = object.metadata.annotations.get_or_insert_default();
         annotations.extend(content.annotations.clone());
         object.metadata.managed_fields = None;
-        let params = PostParams::default();
+        let params = puts();
         let written = writes.run(async {
             if exists {
                 self.api.replace(&self.name, &params, &object).await

@@ -4,11 +4,15 @@
 //! the only one that writes. The webhook is up meanwhile and takes the sidecar out of
 //! each DataPlane whose label goes; its configuration goes when that is done, or when writes fail, since a
 //! webhook that does not answer may be why.
+//!
+//! While another installation works in the cluster, what is there is that one's, and stays.
 
 use crate::args::{OperateArgs, UninstallArgs};
 use crate::error::Failure;
 use crate::installer::Installer;
 use crate::lease;
+use crate::lease::installation::{Standing, Watchman};
+use crate::lease::mark::KubeMarks;
 use crate::metrics::Metrics;
 use crate::process::{client, on_runtime};
 use crate::reconcile::desired::Desired;
@@ -21,7 +25,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -30,6 +34,7 @@ use std::time::Duration;
 use tagalong_crds::{DataPlaneMetricsExtension, Kind as _};
 use tagalong_index::{Key, Settings};
 use tagalong_runtime::{Drain, Readiness, drain, logging};
+use tokio::time::Instant;
 
 /// Between two passes: what a deletion makes possible shows only in the watches.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -84,8 +89,24 @@ pub async fn uninstall(
         metrics: metrics.watches.clone(),
         selectors: BTreeMap::new(),
     };
+    let us = Key::new(namespace.as_str(), name.as_str());
+    let done = async {
+        tracing::info!("waits until no operator holds the lease");
+        writer.writes.granted().await;
+        let webhook = args.webhook_configuration.as_deref();
+        match another_works(&client, us).await {
+            Some(other) => {
+                tracing::warn!(%other, "another installation of tagalong works in this cluster: what it keeps stays");
+                match webhook {
+                    Some(name) => delete_configuration(&client, name).await,
+                    None => Ok(()),
+                }
+            }
+            None => take_back(&writer, context, webhook, drain).await,
+        }
+    };
     tokio::select! {
-        done = take_back(&writer, context, args.webhook_configuration.as_deref(), drain) => done?,
+        done = done => done?,
         failed = trigger.failed() => return Err(tagalong_runtime::EndError::from(failed).into()),
         ended = lease => return Err(match ended {
             Ok(Err(lost)) => lost.into(),
@@ -143,7 +164,7 @@ async fn is_wanted(
 async fn stop(client: &kube::Client, namespace: &str, name: &str) -> Result<(), Failure> {
     let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
     let none = Patch::Merge(json!({"spec": {"replicas": 0}}));
-    let params = PatchParams::default();
+    let params = lease::patches();
     match deployments.patch_scale(name, &params, &none).await {
         Ok(_) => tracing::info!(deployment = name, "scaled to 0"),
         Err(error) if is_gone(&error) => {}
@@ -160,10 +181,7 @@ async fn take_back(
 ) -> Result<(), Failure> {
     let synced = Readiness::default();
     watch(written(), context, &synced, &drain);
-    tracing::info!("waits until no operator holds the lease");
-    writer.writes.granted().await;
     synced.complete().await;
-    let configurations = Api::<MutatingWebhookConfiguration>::all(writer.client.clone());
     let mut failures = 0;
     loop {
         let nothing = Desired::default();
@@ -182,14 +200,32 @@ async fn take_back(
         }
         failures += 1;
         if let (FAILURES, Some(name)) = (failures, webhook) {
-            delete(&configurations, "MutatingWebhookConfiguration", name).await?;
+            delete_configuration(&writer.client, name).await?;
         }
         tokio::time::sleep(RETRY).await;
     }
     if let Some(name) = webhook {
-        delete(&configurations, "MutatingWebhookConfiguration", name).await?;
+        delete_configuration(&writer.client, name).await?;
     }
     forget_status(writer).await
+}
+
+/// The other installation whose marks these are: the one that the cluster's mark names, as long as it has a Lease.
+async fn another_works(client: &kube::Client, us: Key) -> Option<Key> {
+    let mut watchman = Watchman::new(KubeMarks::new(client.clone()), us);
+    loop {
+        match watchman.look(false, Instant::now()).await {
+            Ok(Standing::Waits { working }) => return Some(working),
+            Ok(_) => return None,
+            Err(error) => tracing::warn!(error, "cannot see which installation works here"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn delete_configuration(client: &kube::Client, name: &str) -> Result<(), Failure> {
+    let configurations = Api::<MutatingWebhookConfiguration>::all(client.clone());
+    delete(&configurations, "MutatingWebhookConfiguration", name).await
 }
 
 /// Nobody keeps the extensions' status any more.
@@ -206,7 +242,7 @@ async fn forget_status(writer: &Writer) -> Result<(), Failure> {
         let resource = DataPlaneMetricsExtension::preferred();
         let api =
             Api::<DynamicObject>::namespaced_with(writer.client.clone(), &key.namespace, &resource);
-        let (params, patch) = (PatchParams::default(), Patch::Merge(&nothing));
+        let (params, patch) = (lease::patches(), Patch::Merge(&nothing));
         match api.patch_status(&key.name, &params, &patch).await {
             Ok(_) => {}
             Err(error) if is_gone(&error) => {}

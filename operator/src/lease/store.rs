@@ -1,8 +1,9 @@
 //! Where the lease is kept.
 
 use crate::causes::in_words;
+use crate::lease::puts;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, PostParams};
+use kube::api::Api;
 use std::future::Future;
 
 /// Why a lease could not be written.
@@ -52,10 +53,7 @@ impl Store for KubeStore {
     async fn put(&self, mut lease: Lease) -> Result<Lease, PutError> {
         lease.metadata.name = Some(self.name.clone());
         lease.metadata.managed_fields = None;
-        let (params, exists) = (
-            PostParams::default(),
-            lease.metadata.resource_version.is_some(),
-        );
+        let (params, exists) = (puts(), lease.metadata.resource_version.is_some());
         let written = if exists {
             self.api.replace(&self.name, &params, &lease).await
         } else {

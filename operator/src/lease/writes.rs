@@ -1,5 +1,6 @@
 //! The guard that every write passes.
 
+use crate::lease::installation::Standing;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,13 @@ use tokio::time::Instant;
 pub struct Writes {
     until: watch::Receiver<Option<Instant>>,
     running: Arc<RwLock<()>>,
+    /// Which installation works here, where that counts too.
+    standing: Option<watch::Receiver<Standing>>,
 }
 
 /// The write was not made, or was given up: this process holds no sure claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this process does not hold the lease")]
+#[error("this process does not hold the lease, or another installation works here")]
 pub struct NotLeader;
 
 /// The lease's side of the guard.
@@ -32,7 +35,12 @@ pub(super) fn channel() -> (Claim, Writes) {
         until: sender,
         running: Arc::clone(&running),
     };
-    (claim, Writes { until, running })
+    let writes = Writes {
+        until,
+        running,
+        standing: None,
+    };
+    (claim, writes)
 }
 
 impl Claim {
@@ -60,18 +68,38 @@ impl Writes {
         writes
     }
 
+    /// The same, for what two installations must not both write.
+    #[must_use]
+    pub fn of_the_working(&self, standing: watch::Receiver<Standing>) -> Self {
+        Self {
+            standing: Some(standing),
+            ..self.clone()
+        }
+    }
+
     /// Whether a write may start now.
     #[must_use]
     pub fn allowed(&self) -> bool {
-        matches!(*self.until.borrow(), Some(until) if Instant::now() < until)
+        let claimed = matches!(*self.until.borrow(), Some(until) if Instant::now() < until);
+        let standing = self.standing.as_ref();
+        claimed && standing.is_none_or(|standing| works(&standing.borrow()))
     }
 
     /// Resolves once writes are allowed; never, if the lease is gone.
     pub async fn granted(&self) {
         let mut until = self.until.clone();
-        let now_allowed = |until: &Option<Instant>| until.is_some_and(|u| Instant::now() < u);
-        if until.wait_for(now_allowed).await.is_err() && !self.allowed() {
-            std::future::pending::<()>().await;
+        let mut standing = self.standing.clone();
+        let claimed = |until: &Option<Instant>| until.is_some_and(|u| Instant::now() < u);
+        while !self.allowed() {
+            let never = match &mut standing {
+                Some(standing) if !works(&standing.borrow()) => {
+                    standing.wait_for(works).await.is_err()
+                }
+                _ => until.wait_for(claimed).await.is_err(),
+            };
+            if never && !self.allowed() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -90,7 +118,19 @@ impl Writes {
             biased;
             done = write => Ok(done),
             () = self.run_out() => Err(NotLeader),
+            () = self.stands_back() => Err(NotLeader),
         }
+    }
+
+    /// Resolves when another installation works.
+    async fn stands_back(&self) {
+        let waits = |standing: &Standing| !works(standing);
+        if let Some(mut standing) = self.standing.clone()
+            && standing.wait_for(waits).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 
     /// Resolves when the claim, with all its renewals, has run out. A claim that was given back
@@ -113,4 +153,8 @@ impl Writes {
             }
         }
     }
+}
+
+fn works(standing: &Standing) -> bool {
+    matches!(standing, Standing::Works { .. })
 }

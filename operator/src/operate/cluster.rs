@@ -5,6 +5,10 @@ use crate::certificates::keeper::{self, Places};
 use crate::certificates::{self, Serving, files, webhook};
 use crate::collect::announce::{self, Announcer};
 use crate::error::Failure;
+use crate::events::EventRecorder;
+use crate::lease::installation::{Standing, Watchman};
+use crate::lease::mark::KubeMarks;
+use crate::lease::turn::{self, Told};
 use crate::lease::{self, Lost, Writes};
 use crate::metrics::Metrics;
 use crate::names;
@@ -20,10 +24,11 @@ use crate::reviews::token::ApiServer;
 use crate::watch::Context;
 use crate::world::World;
 use crate::world::{readings, watched};
+use k8s_openapi::api::core::v1::ObjectReference;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tagalong_index::Settings;
+use tagalong_index::{Key, Settings};
 use tagalong_runtime::serve::{Limits, Server};
 use tagalong_runtime::{Drain, Readiness, tls};
 use tagalong_wire::contract::AUDIENCE;
@@ -78,8 +83,11 @@ pub async fn start(
     watched::watch(watched::kinds(), context, &synced, drain);
 
     let (namespace, name) = (&args.namespace, &args.lease);
-    let (lease, writes) = lease::claim(&client, namespace, name, &args.pod_name, drain);
-    let serving = serve(&client, args, &writes, drain);
+    let (lease, leads) = lease::claim(&client, namespace, name, &args.pod_name, drain);
+    let standing = stand(&client, args, &leads, readiness, drain);
+    let writes = leads.of_the_working(standing.clone());
+    // Its own Secrets an installation keeps whether it works or waits.
+    let serving = serve(&client, args, &leads, drain);
     let reporter = StatusReporter::new(
         client.clone(),
         &args.pod_name,
@@ -114,6 +122,7 @@ pub async fn start(
         Inputs {
             bundle: serving.bundle.clone(),
             unlabelled: names,
+            standing: standing.clone(),
         },
         Uninjected::new(Duration::from_secs(args.missed_after)),
         synced.clone(),
@@ -126,10 +135,11 @@ pub async fn start(
             client.clone(),
             name.clone(),
             serving.bundle.clone(),
-            writes.clone(),
+            standing,
+            leads,
             drain.clone(),
         );
-        drain.spawn("the keeper of the webhook's caBundle", kept);
+        drain.spawn("the keeper of the webhook's configuration", kept);
     }
 
     let (announcer, uncollected) = announce::channel();
@@ -180,6 +190,35 @@ pub async fn start(
         announcer,
         lease,
     })
+}
+
+/// Keeps looking whether this installation works here, or another one does.
+fn stand(
+    client: &kube::Client,
+    args: &OperateArgs,
+    leads: &Writes,
+    readiness: &Readiness,
+    drain: &Drain,
+) -> watch::Receiver<Standing> {
+    let us = Key::new(args.namespace.as_str(), args.lease.as_str());
+    let watchman = Watchman::new(KubeMarks::new(client.clone()), us);
+    let (sender, standing) = watch::channel(Standing::default());
+    let told = Told {
+        standing: sender,
+        readiness: readiness.clone(),
+        events: EventRecorder::new(client.clone(), &args.pod_name),
+        pod: ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            namespace: Some(args.namespace.clone()),
+            name: Some(args.pod_name.clone()),
+            uid: args.pod_uid.clone(),
+            ..ObjectReference::default()
+        },
+    };
+    let kept = turn::keep(watchman, leads.clone(), told, drain.clone());
+    drain.spawn("the look-out for other installations", kept);
+    standing
 }
 
 fn selectors(args: &OperateArgs) -> BTreeMap<&'static str, String> {

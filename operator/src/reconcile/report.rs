@@ -2,11 +2,11 @@
 
 use crate::causes::in_words;
 use crate::events::EventRecorder;
-use crate::lease::Writes;
+use crate::lease::{Writes, patches};
 use crate::metrics::{self, KindLabel, Reason};
 use crate::reconcile::backoff::Pause;
 use crate::reconcile::status::{
-    NAMES_RESOLVED, PassResult, Problem, WRITE_FAILED, problems, status, write_failed,
+    PassResult, Problem, WRITE_FAILED, counts, problems, status, write_failed,
 };
 use crate::reconcile::subject::{Subject, SubjectKind};
 use crate::reconcile::write::{api, namespace_ends, typed};
@@ -14,7 +14,7 @@ use crate::world::World;
 use crate::world::observed::Observe as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +71,7 @@ impl StatusReporter {
     /// Reports what a pass found. Returns when to try again what could not be written.
     pub async fn report(&mut self, plans: &[Plan], result: &PassResult) -> Option<Duration> {
         let mut now = BTreeSet::new();
-        let mut counts: BTreeMap<&'static str, i64> = BTreeMap::new();
+        let mut refused: BTreeMap<&'static str, i64> = BTreeMap::new();
         let mut unclaimed = result.failed.clone();
         let mut next = None;
         let pending = std::mem::take(&mut self.pending);
@@ -87,9 +87,9 @@ impl StatusReporter {
             let mut regarding = SubjectKind::Extension.at(&plan.extension).reference();
             regarding.uid.clone_from(&stands.metadata.uid);
             for problem in &found {
-                // `tagalong_index_names` counts these; nothing is refused.
-                if problem.condition != Some(NAMES_RESOLVED) {
-                    *counts.entry(problem.reason).or_default() += 1;
+                // `tagalong_index_names` counts the names; nothing is refused.
+                if problem.condition.is_none_or(counts) {
+                    *refused.entry(problem.reason).or_default() += 1;
                 }
                 if problem.reason == WRITE_FAILED
                     && let Some(subject) = &problem.about
@@ -112,7 +112,7 @@ impl StatusReporter {
         }
         // What is taken back concerns no extension any more: then the object itself is where people look.
         for (subject, error) in &unclaimed {
-            *counts.entry(WRITE_FAILED).or_default() += 1;
+            *refused.entry(WRITE_FAILED).or_default() += 1;
             let reported = (None, WRITE_FAILED, Some(subject.clone()), None);
             if !self.reported.contains(&reported) {
                 let problem = write_failed(subject, error);
@@ -122,7 +122,7 @@ impl StatusReporter {
         }
         self.reported = now;
         self.metrics.refused.clear();
-        for (reason, count) in counts {
+        for (reason, count) in refused {
             self.metrics
                 .refused
                 .get_or_create(&Reason { reason })
@@ -221,7 +221,7 @@ impl StatusReporter {
                 "observedGeneration": new.observed_generation,
             },
         }));
-        let params = PatchParams::default();
+        let params = patches();
         let answer = self
             .writes
             .run(api.patch_status(&key.name, &params, &patch))

@@ -1,5 +1,6 @@
 //! What an extension's status says, and what is worth an Event. Pure.
 
+use crate::lease::turn::ANOTHER_INSTALLATION;
 use crate::names::survey::{Lack, Sentences, Unlabelled};
 use crate::reconcile::subject::{Subject, SubjectKind};
 use jiff::Timestamp;
@@ -19,6 +20,10 @@ pub const PROGRAMMED: &str = "Programmed";
 /// versions of Kong's controllers that do not run here.
 pub const NAMES_RESOLVED: &str = "NamesResolved";
 
+/// No other installation of tagalong waits in this cluster. Only there while one does: that is for whoever installed it
+/// to mend, and takes nothing from the extension.
+pub const SOLE_INSTALLATION: &str = "SoleInstallation";
+
 /// A message lists no more than this many things.
 const LISTED: usize = 10;
 
@@ -34,6 +39,8 @@ pub struct PassResult {
     pub uninjected: BTreeMap<Key, BTreeSet<Key>>,
     /// Names that lack the label of a Service.
     pub unlabelled: Unlabelled,
+    /// Another installation of tagalong, which waits.
+    pub another: Option<Key>,
 }
 
 /// One thing that is worth saying about an extension. It is the same as long as reason and object are: what the message
@@ -103,6 +110,16 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
             });
         }
     }
+    problems.extend(result.another.as_ref().map(|other| Problem {
+        condition: Some(SOLE_INSTALLATION),
+        reason: ANOTHER_INSTALLATION,
+        about: None,
+        message: format!(
+            "another installation of tagalong is in this cluster, the one with Lease {other}. It writes nothing as long \
+             as this one works; uninstall one of them"
+        ),
+        detail: None,
+    }));
     let failed = result.failed.iter();
     problems.extend(
         failed
@@ -276,9 +293,7 @@ pub fn status(
             .iter()
             .filter(|problem| match condition {
                 Some(_) => problem.condition == condition,
-                None => problem
-                    .condition
-                    .is_some_and(|type_| type_ != NAMES_RESOLVED),
+                None => problem.condition.is_some_and(counts),
             })
             .collect::<Vec<_>>()
     };
@@ -315,11 +330,16 @@ pub fn status(
             ("Ready", "no problems found"),
         ),
     ];
+    let others_wait = against(Some(SOLE_INSTALLATION));
+    if !others_wait.is_empty() {
+        conditions.push(make(SOLE_INSTALLATION, others_wait, ("", "")));
+    }
     // Conditions of others stay.
-    let ours: Vec<String> = conditions
+    let mut ours: Vec<String> = conditions
         .iter()
         .map(|condition| condition.type_.clone())
         .collect();
+    ours.push(SOLE_INSTALLATION.to_owned());
     let others = old
         .values()
         .filter(|condition| !ours.contains(&condition.type_));
@@ -336,6 +356,12 @@ pub fn status(
         conditions,
         observed_generation: generation,
     }
+}
+
+/// Whether an extension is not `Ready` for it, and something was refused.
+#[must_use]
+pub fn counts(condition: &str) -> bool {
+    condition != NAMES_RESOLVED && condition != SOLE_INSTALLATION
 }
 
 fn list(problems: &[&Problem]) -> String {

@@ -1,7 +1,7 @@
 //! Carries out what is due.
 
 use crate::causes::in_words;
-use crate::lease::Writes;
+use crate::lease::{Writes, patches, puts};
 use crate::metrics::{self, KindLabel};
 use crate::reconcile::action::{Action, Patched};
 use crate::reconcile::desired::policies::DesiredPolicy;
@@ -11,7 +11,7 @@ use crate::world::observed::{EXTENSION, Observe};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer};
-use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, Preconditions};
 use kube::core::{DynamicObject, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -158,7 +158,7 @@ impl Writer {
         key: &Key,
         patch: &Value,
     ) -> Result<(), Failed> {
-        let (api, params) = (api::<K>(&self.client, key), PatchParams::default());
+        let (api, params) = (api::<K>(&self.client, key), patches());
         let answer = self
             .writes
             .run(api.patch(&key.name, &params, &Patch::Merge(patch)))
@@ -242,7 +242,7 @@ impl Writer {
     where
         K: Resource + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
     {
-        let params = PostParams::default();
+        let params = puts();
         let name = object.meta().name.as_deref().unwrap_or_default();
         let answer = self.writes.run(async {
             match object.meta().resource_version {

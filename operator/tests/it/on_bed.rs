@@ -10,6 +10,7 @@ mod definitions;
 mod failing_writes;
 mod globals;
 mod history;
+mod installations;
 mod monitors;
 mod panics;
 mod permissions;

@@ -25,5 +25,5 @@ mod runtime;
 
 pub use causes::with_causes;
 pub use drain::Drain;
-pub use readiness::Readiness;
+pub use readiness::{Handle, Readiness};
 pub use runtime::{EndError, Runtime, RuntimeArgs, StartError};

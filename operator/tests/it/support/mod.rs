@@ -21,6 +21,7 @@ use replica::Replica;
 use serde_json::{Value, json};
 use tagalong_cluster::crds::CrdSet;
 use tagalong_cluster::{Cluster, Namespace};
+use tagalong_operator::lease::mark::MARK;
 use tokio::sync::OnceCell;
 
 /// Where the operator lives.
@@ -118,20 +119,31 @@ pub fn rules(file: &str) -> Result<Value> {
 }
 
 pub async fn account(client: &Client) -> Result {
-    let subject = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": HOME}]);
+    apply(
+        client,
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": MARK}, "rules": []}),
+    )
+    .await?;
+    account_in(client, HOME).await
+}
+
+/// An operator's account in a namespace, as one installation has it.
+pub async fn account_in(client: &Client, home: &str) -> Result {
+    let subject = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": home}]);
     let role =
         |kind: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME});
     for object in [
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}),
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": HOME}}),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": home}}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": NAME},
             "rules": rules(CLUSTER_RULES)?}),
-        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": NAME},
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": format!("{NAME}-{home}")},
             "roleRef": role("ClusterRole"), "subjects": subject}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-            "metadata": {"name": NAME, "namespace": HOME}, "rules": rules(HOME_RULES)?}),
+            "metadata": {"name": NAME, "namespace": home}, "rules": rules(HOME_RULES)?}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": NAME, "namespace": HOME}, "roleRef": role("Role"), "subjects": subject}),
+            "metadata": {"name": NAME, "namespace": home}, "roleRef": role("Role"), "subjects": subject}),
     ] {
         apply(client, object).await?;
     }
@@ -140,7 +152,12 @@ pub async fn account(client: &Client) -> Result {
 
 /// The operator's own configuration: its service account's token, and nothing else.
 pub async fn operator_config(cluster: &Cluster) -> Result<Config> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client()?, HOME);
+    operator_config_in(cluster, HOME).await
+}
+
+/// The same for an installation in another namespace.
+pub async fn operator_config_in(cluster: &Cluster, home: &str) -> Result<Config> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client()?, home);
     let request = TokenRequest {
         metadata: ObjectMeta::default(),
         spec: TokenRequestSpec {

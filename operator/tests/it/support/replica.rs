@@ -53,11 +53,12 @@ impl Replica {
         let mut arguments = vec![
             "tagalong-operator",
             "--push-address=127.0.0.1:0",
-            "--namespace",
-            HOME,
             "--pod-name",
             name,
         ];
+        if !flags.iter().any(|flag| flag.starts_with("--namespace=")) {
+            arguments.extend(["--namespace", HOME]);
+        }
         arguments.extend(flags);
         let args = Cli::try_parse_from(arguments)?.operate;
         let thread =

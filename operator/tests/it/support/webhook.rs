@@ -2,6 +2,7 @@
 
 use super::{HOME, Result};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use kube::Client;
 use kube::api::{Api, PostParams};
 use serde_json::json;
 use tagalong_cluster::Cluster;
@@ -14,6 +15,11 @@ pub const FLAGS: &[&str] = &[
 
 /// Creates the configuration `tagalong`, without any `caBundle`.
 pub async fn configuration(cluster: &Cluster) -> Result {
+    configuration_of(&cluster.client()?).await
+}
+
+/// The same with a client.
+pub async fn configuration_of(client: &Client) -> Result {
     let webhook = |name: &str| {
         json!({
             "name": name,
@@ -27,7 +33,7 @@ pub async fn configuration(cluster: &Cluster) -> Result {
         "metadata": {"name": "tagalong"},
         "webhooks": [webhook("a.tagalong.dev"), webhook("b.tagalong.dev")],
     });
-    let api: Api<MutatingWebhookConfiguration> = Api::all(cluster.client()?);
+    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     api.create(
         &PostParams::default(),
         &serde_json::from_value(configuration)?,

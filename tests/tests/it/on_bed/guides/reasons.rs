@@ -17,6 +17,7 @@ const SOURCES: &[(&str, &[&str])] = &[
         ],
     ),
     ("operator/src/reconcile/report.rs", &["reason: \""]),
+    ("operator/src/lease/turn.rs", &["&str = \""]),
     ("operator/src/names/report.rs", &["reason: \""]),
     ("operator/index/src/states.rs", &["=> \""]),
     ("operator/src/collect/announce.rs", &["reason: \""]),
@@ -74,6 +75,7 @@ pub fn explained(page: &str) -> BTreeSet<String> {
             "Programmed",
             "Ready",
             "ResolvedRefs",
+            "SoleInstallation",
         ]
         .contains(&name)
         {
