@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use pod_health::PodHealth;
 use pod_times::FAIR;
 pub use reading::Permit;
-use reading::Readers;
+use reading::{Readers, Room};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +41,9 @@ pub const SHORTEST: Duration = Duration::from_secs(1);
 /// Why a scrape got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unserved {
-    /// No permit to hold another collection until it has been read.
+    /// No room for another collection.
     #[error(
-        "{} collections are not yet read by those who scraped before, and there is no memory for more: try again",
+        "{} collections are gathered for others, or not yet read by them, and there is no memory for more: try again",
         reading::AT_ONCE
     )]
     Busy,
@@ -56,6 +56,14 @@ pub struct Collection {
     pub merger: Merger,
     /// To be held until it has been written.
     pub permit: Option<Permit>,
+}
+
+/// What is held for those who wait.
+#[derive(Default)]
+struct Gathering {
+    /// For what comes of the pods.
+    room: Option<Room>,
+    latest: Option<Latest>,
 }
 
 /// The collection that was made last, for those who waited with the one who made it.
@@ -82,10 +90,10 @@ struct Waits<'c> {
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
         self.waiting = None;
-        if self.inner.asking.is_idle()
-            && let Ok(mut latest) = self.inner.latest.try_lock()
+        if self.inner.asking.waiting_for() == 0
+            && let Ok(mut gathering) = self.inner.gathering.try_lock()
         {
-            *latest = None;
+            *gathering = Gathering::default();
         }
     }
 }
@@ -99,7 +107,7 @@ struct Inner {
     metrics: metrics::Collect,
     asking: Asking,
     readers: Readers,
-    latest: tokio::sync::Mutex<Option<Latest>>,
+    gathering: tokio::sync::Mutex<Gathering>,
     health: Mutex<PodHealth>,
     /// Pods that disagree with others about families.
     disagreeing: Mutex<PodHealth>,
@@ -128,7 +136,7 @@ impl Collector {
             metrics,
             asking: Asking::new(Box::new(fetch)),
             readers: Readers::default(),
-            latest: tokio::sync::Mutex::default(),
+            gathering: tokio::sync::Mutex::default(),
             health: Mutex::default(),
             disagreeing: Mutex::default(),
             types: Mutex::default(),
@@ -149,20 +157,14 @@ impl Collector {
         let (inner, arrived) = (&self.0, Instant::now());
         let timeout = timeout.unwrap_or(USUAL).max(SHORTEST);
         let deadline = arrived + timeout - margin(timeout);
-        let times = Times { arrived, deadline };
-        let targets = inner.world.with(|state| {
-            let targets = state.index.targets().filter_map(target);
-            targets.collect::<Vec<_>>()
-        });
+        // A little beyond the pods' deadline: merging comes after the last one was waited for.
+        let until = deadline + margin(timeout) / 2;
         let _waits = Waits {
             inner,
             waiting: Some(inner.asking.waiting()),
         };
-        let wants = inner.asking.all(targets, times).await;
-        // A little beyond the pods' deadline: who has waited for one may find the others still at it.
-        let until = deadline + margin(timeout) / 2;
-        let collected = inner.collected(own, &wants, times, until);
-        let collected = tokio::time::timeout_at(until, collected).await;
+        let times = Times { arrived, deadline };
+        let collected = tokio::time::timeout_at(until, inner.collect(own, times, until)).await;
         collected.unwrap_or(Err(Unserved::Busy))
     }
 
@@ -180,37 +182,49 @@ impl Collector {
 }
 
 impl Inner {
-    /// What has come, by one who may hold it.
-    async fn collected(
+    async fn collect(
         &self,
         own: String,
-        wants: &[Want],
         times: Times,
         until: Instant,
     ) -> Result<Collection, Unserved> {
+        {
+            let mut gathering = self.gathering.lock().await;
+            if gathering.room.is_none() {
+                let room = self.readers.room(times.deadline).await;
+                gathering.room = Some(room.ok_or(Unserved::Busy)?);
+            }
+        }
+        let begun = Instant::now();
+        let targets = self.world.with(|state| {
+            let targets = state.index.targets().filter_map(target);
+            targets.collect::<Vec<_>>()
+        });
+        let wants = self.asking.all(targets, times).await;
         // One at a time: those who come together share.
-        let mut latest = self.latest.lock().await;
-        if let Some(latest) = &*latest
-            && latest.suits(&self.asking, wants)
+        let mut gathering = self.gathering.lock().await;
+        if let Some(latest) = &gathering.latest
+            && latest.suits(&self.asking, &wants)
         {
             return Ok(latest.collection.clone());
         }
-        // It may hold a permit that nobody else does any more.
-        *latest = None;
-        let permit = match self.readers.free() {
-            Some(permit) => permit,
-            None => self.readers.permit(until).await.ok_or(Unserved::Busy)?,
+        // It may take up a room that nobody reads in any more.
+        gathering.latest = None;
+        let last = self.asking.waiting_for() == 1;
+        let room = match gathering.room.take_if(|_| last) {
+            Some(room) => room,
+            None => self.readers.room(until).await.ok_or(Unserved::Busy)?,
         };
-        let asked = self.asking.asked_for(wants).into_iter().collect();
-        let mut answers = self.asking.taken(wants, times.arrived);
+        let permit = Some(self.readers.begin(room));
+        let asked = self.asking.asked_for(&wants).into_iter().collect();
+        let mut answers = self.asking.taken(&wants, begun);
         // The index's order must not decide about types and the order of lines.
         answers.sort_by(|one, other| one.target.pod.cmp(&other.target.pod));
-        self.note(&answers, times.patience() >= FAIR);
+        self.note(&answers, times.deadline >= begun + FAIR);
         let merger = self.merged(own, &answers);
         self.count(merger.clone().finish(Format::Text).stats());
-        let permit = Some(permit);
         let collection = Collection { merger, permit };
-        *latest = Some(Latest {
+        gathering.latest = Some(Latest {
             collection: collection.clone(),
             asked,
         });

@@ -195,9 +195,10 @@ impl Asking {
     }
 
     async fn one(&self, want: &Want, times: Times) {
+        let begun = Instant::now();
         let allowed = self.0.table.lock().times.allowed(&want.id);
         let until = allowed.map_or(times.deadline, |allowed| {
-            times.deadline.min(times.arrived + allowed)
+            times.deadline.min(begun + allowed)
         });
         let answered = async {
             let mut times = times;
@@ -213,7 +214,7 @@ impl Asking {
             }
         };
         if timeout_at(until, answered).await.is_err() {
-            let had = until.saturating_duration_since(times.arrived);
+            let had = until.saturating_duration_since(begun);
             self.0.table.lock().times.missed(&want.id, had);
         }
     }
@@ -294,9 +295,9 @@ impl Asking {
 }
 
 impl Asking {
-    /// Whether nobody waits.
-    pub(super) fn is_idle(&self) -> bool {
-        self.0.table.lock().waiting == 0
+    /// How many wait.
+    pub(super) fn waiting_for(&self) -> usize {
+        self.0.table.lock().waiting
     }
 
     #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Who reads a collection: each holds what all pods sent, for as long as it is not written.
+//! Rooms for collections: each holds what all pods sent, while it is gathered and for as long as it is not written.
 //!
-//! Only few collections are held by their readers at once, and whoever does not read on must not keep the others from
-//! theirs. So a scrape that has waited for a while ends the slowest of those that have had a fair time.
+//! There are few, and whoever does not read on must not keep the others from theirs. So a scrape that has waited for a while
+//! ends the slowest of those that have had a fair time.
 
 use parking_lot::Mutex;
 use std::pin::pin;
@@ -13,9 +13,9 @@ use tagalong_runtime::serve::ConnectionHandle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Collections that are read at once, each by those who came for it together. One of 100 pods of 7 MB takes some 115 MB:
-/// these and the one that is being gathered, and not four, fit in the memory that the chart gives.
-pub(super) const AT_ONCE: usize = 2;
+/// Collections at once: one that is gathered for all who wait, and those that are not yet read to the end by those who came
+/// for them. One of 100 pods of 7 MB takes some 115 MB: three of them, and not four, fit in the memory that the chart gives.
+pub(super) const AT_ONCE: usize = 3;
 /// What a reader has before it has to give way.
 const FAIR: Duration = Duration::from_secs(5);
 /// What a scrape waits at most before others have to give way: half of its time, and no more than this, for more may wait
@@ -25,13 +25,17 @@ const WAITS: Duration = Duration::from_secs(4);
 /// How long a connection may take to end.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// For one collection.
+#[derive(Debug)]
+pub(super) struct Room(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
 /// Permit to read one collection, for as long as anybody holds it.
 pub type Permit = Arc<ReadPermit>;
 
 /// What is being read.
 #[derive(Debug)]
 pub struct ReadPermit {
-    _permit: OwnedSemaphorePermit,
+    _room: Room,
     begun: Instant,
     bytes: AtomicU64,
     connections: Mutex<Vec<ConnectionHandle>>,
@@ -73,14 +77,8 @@ impl Default for Readers {
 }
 
 impl Readers {
-    /// A permit, if there is one.
-    pub(super) fn free(&self) -> Option<Permit> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned();
-        Some(self.begin(permit.ok()?))
-    }
-
-    /// A permit, by `until`, for which others may have to give way.
-    pub(super) async fn permit(&self, until: Instant) -> Option<Permit> {
+    /// A room by `until`, for which others may have to give way.
+    pub(super) async fn room(&self, until: Instant) -> Option<Room> {
         let now = Instant::now();
         let half = until.saturating_duration_since(now) / 2;
         let mut gives_way = now + half.min(WAITS);
@@ -89,7 +87,7 @@ impl Readers {
             tokio::select! {
                 biased;
                 // Nobody closes the semaphore.
-                permit = &mut permit => return Some(self.begin(permit.ok()?)),
+                permit = &mut permit => return permit.ok().map(Room),
                 () = tokio::time::sleep_until(gives_way.min(until)) => {}
             }
             if gives_way >= until {
@@ -99,9 +97,10 @@ impl Readers {
         }
     }
 
-    fn begin(&self, permit: OwnedSemaphorePermit) -> Permit {
+    /// What is in the room is read from now on.
+    pub(super) fn begin(&self, room: Room) -> Permit {
         let reading = Arc::new(ReadPermit {
-            _permit: permit,
+            _room: room,
             begun: Instant::now(),
             bytes: AtomicU64::new(0),
             connections: Mutex::default(),

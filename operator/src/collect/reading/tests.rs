@@ -20,57 +20,66 @@ fn reads(permit: Permit, a_second: usize) -> tokio::task::JoinHandle<()> {
     })
 }
 
-async fn full(readers: &Readers) -> [tokio::task::JoinHandle<()>; AT_ONCE] {
-    let rates = [1_000, 1_000_000];
-    let all = rates.map(|rate| reads(readers.free().expect("a permit"), rate));
+async fn begins(readers: &Readers) -> Permit {
+    let room = readers.room(Instant::now()).await;
+    readers.begin(room.expect("there is room"))
+}
+
+async fn full(readers: &Readers) -> Vec<tokio::task::JoinHandle<()>> {
+    let mut all = Vec::new();
+    for rate in [1_000, 10_000_000, 1_000_000] {
+        all.push(reads(begins(readers).await, rate));
+    }
+    assert_eq!(all.len(), AT_ONCE);
     tokio::task::yield_now().await;
-    assert!(readers.free().is_none());
+    assert_eq!(readers.left(), 0);
     all
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_slowest_gives_way_after_a_fair_time() {
     let readers = Readers::default();
-    let [slow, fast] = full(&readers).await;
+    let all = full(&readers).await;
     let begin = Instant::now();
-    let permit = readers.permit(begin + 9 * SECOND).await;
-    assert!(permit.is_some());
+    let room = readers.room(begin + 9 * SECOND).await;
     assert_eq!(begin.elapsed(), FAIR);
-    assert!(slow.is_finished() && !fast.is_finished());
-    // That one is the slowest now, and has had its time, but what has just begun has not.
-    let _next = readers.permit(Instant::now() + 9 * SECOND).await;
-    assert!(fast.is_finished());
+    let ended: Vec<_> = all.iter().map(|one| one.is_finished()).collect();
+    assert_eq!(ended, [true, false, false]);
+    let _new = readers.begin(room.expect("there is room"));
+    // What has just begun is slower than all, and has not had its time.
+    let _next = readers.room(Instant::now() + 9 * SECOND).await;
     assert_eq!(begin.elapsed(), FAIR + WAITS);
-    assert!(permit.is_some_and(|permit| Arc::strong_count(&permit) == 1));
+    let ended: Vec<_> = all.iter().map(|one| one.is_finished()).collect();
+    assert_eq!(ended, [true, false, true]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_gives_way_to_one_that_cannot_wait_for_it() {
     let readers = Readers::default();
     let all = full(&readers).await;
-    let permit = readers.permit(Instant::now() + FAIR - SECOND).await;
-    assert!(permit.is_none());
+    let room = readers.room(Instant::now() + FAIR - SECOND).await;
+    assert!(room.is_none());
     assert!(all.iter().all(|one| !one.is_finished()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_gives_way_while_there_is_a_permit() {
+async fn nobody_gives_way_while_there_is_room() {
     let readers = Readers::default();
-    let slow = reads(readers.free().expect("a permit"), 1);
+    let slow = reads(begins(&readers).await, 1);
     tokio::time::sleep(60 * SECOND).await;
-    let permit = readers.permit(Instant::now() + SECOND).await;
-    assert!(permit.is_some() && !slow.is_finished());
-    assert_eq!(readers.left(), 0);
-    drop(permit);
-    assert_eq!(readers.left(), 1);
+    let room = readers.room(Instant::now() + SECOND).await;
+    assert!(room.is_some() && !slow.is_finished());
+    assert_eq!(readers.left(), AT_ONCE - 2);
+    drop(room);
+    assert_eq!(readers.left(), AT_ONCE - 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_who_waits_long_lets_nobody_behind_it_wait_as_long() {
     let readers = Readers::default();
-    let [slow, _fast] = full(&readers).await;
+    let all = full(&readers).await;
     let begin = Instant::now();
-    let permit = readers.permit(begin + 100 * SECOND).await;
-    assert!(permit.is_some() && slow.is_finished());
+    let room = readers.room(begin + 100 * SECOND).await;
+    assert!(room.is_some() && all[0].is_finished());
     assert!(begin.elapsed() <= FAIR, "{:?}", begin.elapsed());
 }
