@@ -23,8 +23,12 @@ pub const PATH: &str = "/mutate";
 /// Lines a minute about requests of one status that are no reviews: anybody can send such.
 const PROBLEMS: u32 = 5;
 
-/// Lines a minute about answers of one sort. More than a cluster has workloads with Kong, less than a flood.
-const ANSWERS: u32 = 200;
+/// Lines a minute about answers of one sort, for about as many objects: a long line counts as several. With what else
+/// strangers can have logged that is less than 100 KB a minute.
+const ANSWERS: u32 = 50;
+
+/// What a stranger's words take of a line that counts as one, in bytes, as they are written.
+const WORDS: usize = 128;
 
 /// Answers reviews.
 #[derive(Clone)]
@@ -155,11 +159,18 @@ impl Handler {
             tracing::debug!(kind, namespace, name, verdict = word, "unchanged");
             return;
         }
-        let Some(unsaid) = self.0.answers.due(word) else {
+        let reason = match verdict {
+            Verdict::Refused(reason) => cut(reason.to_string(), LOGGED),
+            _ => String::new(),
+        };
+        let words = [kind, namespace.as_str(), name.as_str(), reason.as_str()];
+        let written = words.iter().map(|word| word.escape_default().count());
+        let lines = 1 + written.sum::<usize>() / WORDS;
+        let lines = u32::try_from(lines).unwrap_or(ANSWERS);
+        let Some(unsaid) = self.0.answers.due_for(word, lines) else {
             return;
         };
-        if let Verdict::Refused(reason) = verdict {
-            let reason = cut(reason.to_string(), LOGGED);
+        if refused {
             tracing::warn!(kind, namespace, name, reason, unsaid, "no sidecar");
         } else {
             tracing::info!(kind, namespace, name, verdict = word, unsaid, "changed");

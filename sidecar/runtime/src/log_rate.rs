@@ -33,6 +33,11 @@ impl<K: PartialEq> LogRateLimiter<K> {
 
     /// Whether a line of this kind may be written; if so, how many before it were not.
     pub fn due(&self, kind: K) -> Option<u64> {
+        self.due_for(kind, 1)
+    }
+
+    /// The same for a line that counts as so many: a long one.
+    pub fn due_for(&self, kind: K, lines: u32) -> Option<u64> {
         let now = Instant::now();
         let mut kinds = self.kinds.lock();
         let at = kinds.iter().position(|(other, _)| *other == kind);
@@ -49,11 +54,11 @@ impl<K: PartialEq> LogRateLimiter<K> {
         if now.saturating_duration_since(minute.begun) >= MINUTE {
             (minute.begun, minute.said) = (now, 0);
         }
-        if minute.said >= self.most {
+        if minute.said.saturating_add(lines) > self.most {
             minute.unsaid += 1;
             return None;
         }
-        minute.said += 1;
+        minute.said += lines;
         Some(std::mem::take(&mut minute.unsaid))
     }
 }
@@ -91,6 +96,16 @@ mod tests {
         assert_eq!(said(400), [0, 0], "another kind");
         tokio::time::advance(MINUTE).await;
         assert_eq!(said(404), [198, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_line_counts_as_several() {
+        let limiter = LogRateLimiter::new(10);
+        assert_eq!(limiter.due_for("kind", 7), Some(0));
+        assert_eq!(limiter.due_for("kind", 7), None);
+        assert_eq!(limiter.due_for("kind", 3), Some(1));
+        assert_eq!(limiter.due("kind"), None);
+        assert_eq!(limiter.due_for("other", 11), None, "it never has room");
     }
 
     #[test]

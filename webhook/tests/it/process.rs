@@ -22,6 +22,7 @@ use tagalong_cluster::{PATIENCE, until};
 use tagalong_ports::Reserved;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -483,5 +484,81 @@ async fn sixteen(
         // Most are told that they come too slowly.
         let _answered = one.await?;
     }
+    Ok(())
+}
+
+/// What a minute of its log may be, whatever strangers send.
+const LOG: u64 = 100_000;
+
+/// Names without end, of characters that are written as several, in answers of each sort; requests that are no reviews; and
+/// connections.
+#[tokio::test]
+async fn a_flood_writes_little_into_the_log() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let authority = Authority::new("ca")?;
+    authority
+        .server(&["127.0.0.1"])?
+        .write(directory.path(), "tls")?;
+    let server = Server::start(directory.path()).await;
+    server.ready().await?;
+
+    let names = [
+        "kong",
+        &"x".repeat(1 << 20),
+        &"\u{1}".repeat(1000),
+        &"\u{e0001}".repeat(1000),
+    ];
+    let mut bodies: Vec<(&str, Vec<u8>)> = Vec::new();
+    for name in names {
+        let mut refused = object("smallest");
+        refused["spec"] = json!({"template": {"spec": {"containers": [{"name": name}]}}});
+        let applied = json!({"metadata": {"annotations": {"tagalong.dev/injected": name}}});
+        for object in [object("smallest"), refused, applied] {
+            let review = json!({
+                "apiVersion": "admission.k8s.io/v1",
+                "kind": "AdmissionReview",
+                "request": {"uid": "u", "operation": "CREATE", "name": name, "namespace": name,
+                    "kind": {"kind": name}, "object": object},
+            });
+            bodies.push(("/mutate", review.to_string().into_bytes()));
+        }
+        let bad = json!({"apiVersion": name, "kind": name, "request": name});
+        bodies.push(("/mutate", bad.to_string().into_bytes()));
+        bodies.push(("/mutate", name.as_bytes().to_vec()));
+        bodies.push(("/elsewhere", Vec::new()));
+    }
+    let log = directory.path().join("webhook.log");
+    let (end, mut answered) = (Instant::now() + Duration::from_secs(4), 0);
+    while Instant::now() < end {
+        let stream = TokioIo::new(server.connect(&authority, "http/1.1").await?);
+        let (mut http1, connection) = hyper::client::conn::http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        for (path, body) in &bodies {
+            let request = Request::post(*path)
+                .header("host", "127.0.0.1")
+                .header("content-type", "application/json")
+                .body(Full::<Bytes>::from(body.clone()))?;
+            // Some answers end their connection.
+            if http1.ready().await.is_ok() && http1.send_request(request).await.is_ok() {
+                answered += 1;
+            } else {
+                let stream = TokioIo::new(server.connect(&authority, "http/1.1").await?);
+                let (again, connection) = hyper::client::conn::http1::handshake(stream).await?;
+                tokio::spawn(connection);
+                http1 = again;
+            }
+        }
+    }
+    for _ in 0..300 {
+        let _refused = server.connect(&authority, "http/1.1").await;
+    }
+    let written = std::fs::metadata(log)?.len();
+    println!("{answered} requests: {written} bytes of log");
+    assert!(answered > 200, "{answered} answers");
+    assert!(
+        written > 5_000,
+        "{written} bytes: what is to be limited is not there"
+    );
+    assert!(written <= LOG, "{written} bytes");
     Ok(())
 }
