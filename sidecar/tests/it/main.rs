@@ -7,6 +7,7 @@ mod failures;
 mod floods;
 mod kernel;
 mod labels;
+mod noise;
 mod process;
 mod sharing;
 mod stream;
