@@ -6,4 +6,5 @@ mod per_backend;
 mod promtool;
 mod promtool_merge;
 mod strict_parsers;
+mod textparse;
 mod translator;

@@ -40,7 +40,10 @@ impl Module {
             .ok_or_else(|| missing("go"))?
             .to_owned();
         let mut contents = go_mod + &go_sum;
-        for file in files(recipe.inside.map(|ours| directory.join(ours)))? {
+        // Go files of ours, if there are any.
+        let package = recipe.package.strip_prefix("./");
+        let ours = recipe.inside.or(package);
+        for file in files(ours.map(|ours| directory.join(ours)))? {
             contents += &std::fs::read_to_string(&file).map_err(at(&file))?;
         }
         Ok(Self {

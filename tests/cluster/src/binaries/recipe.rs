@@ -37,6 +37,8 @@ pub enum Tool {
     PrometheusAdapter,
     /// Checks rules, configuration and expositions.
     Promtool,
+    /// Reads expositions as Prometheus does when it scrapes (a few Go files of ours around its parser).
+    TextParse,
 }
 
 /// The fixed part of a tool's build.
@@ -78,7 +80,7 @@ macro_rules! recipe {
 
 impl Tool {
     /// All of them, in the order in which a cold build is shortest: what shares packages is adjacent.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::KubeScheduler,
@@ -91,6 +93,7 @@ impl Tool {
         Self::Helm,
         Self::Prometheus,
         Self::Promtool,
+        Self::TextParse,
         Self::PrometheusAdapter,
         Self::Kwok,
         Self::KongIngressController,
@@ -288,6 +291,14 @@ impl Tool {
                     10
                 )
             },
+            Self::TextParse => recipe!(
+                "textparse",
+                "prometheus",
+                "github.com/prometheus/prometheus",
+                "./textparse",
+                VERSION,
+                10
+            ),
         }
     }
 }
