@@ -31,7 +31,7 @@ pub struct ServedAt {
 
 /// Whose the APIService of a version is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Owner {
+pub enum GroupOwner {
     /// There is none.
     Nobody,
     /// It is ours.
@@ -40,7 +40,7 @@ pub enum Owner {
     Other(String),
 }
 
-impl Owner {
+impl GroupOwner {
     /// As the value of a label.
     #[must_use]
     pub const fn state(&self) -> &'static str {
@@ -104,13 +104,13 @@ impl Succession {
     /// What is due, now that the versions (in the order of [`Version::ALL`]) are whose `owners` says.
     pub fn due(
         &mut self,
-        owners: &[Owner; 2],
+        owners: &[GroupOwner; 2],
         at: &ServedAt,
         bundle: Option<&str>,
         now: Instant,
     ) -> Vec<ApiServiceWrite> {
-        let any = |wanted: fn(&Owner) -> bool| owners.iter().any(wanted);
-        if any(|owner| *owner != Owner::Nobody) {
+        let any = |wanted: fn(&GroupOwner) -> bool| owners.iter().any(wanted);
+        if any(|owner| *owner != GroupOwner::Nobody) {
             self.vacant_since = None;
             self.was_taken = true;
         } else {
@@ -119,9 +119,9 @@ impl Succession {
                 return Vec::new();
             }
         }
-        if any(|owner| matches!(owner, Owner::Other(_))) {
+        if any(|owner| matches!(owner, GroupOwner::Other(_))) {
             let ours = owners.iter().filter_map(|owner| match owner {
-                Owner::Us(ours) => Some(ApiServiceWrite::Delete(ours.clone())),
+                GroupOwner::Us(ours) => Some(ApiServiceWrite::Delete(ours.clone())),
                 _ => None,
             });
             return ours.collect();
@@ -130,11 +130,11 @@ impl Succession {
         let Some(bundle) = bundle else {
             return Vec::new();
         };
-        let write = |(version, owner): (Version, &Owner)| {
+        let write = |(version, owner): (Version, &GroupOwner)| {
             let spec = spec(version, at, bundle);
             match owner {
-                Owner::Us(ours) if ours.spec.as_ref() == Some(&spec) => None,
-                Owner::Us(ours) => {
+                GroupOwner::Us(ours) if ours.spec.as_ref() == Some(&spec) => None,
+                GroupOwner::Us(ours) => {
                     let mut ours = ours.clone();
                     ours.spec = Some(spec);
                     ours.status = None;
@@ -187,8 +187,8 @@ fn spec(version: Version, at: &ServedAt, bundle: &str) -> APIServiceSpec {
 
 /// What people are told of a version that is somebody else's.
 #[must_use]
-pub fn foreign(version: Version, owner: &Owner) -> Option<String> {
-    let Owner::Other(other) = owner else {
+pub fn foreign(version: Version, owner: &GroupOwner) -> Option<String> {
+    let GroupOwner::Other(other) = owner else {
         return None;
     };
     let name = name(version);

@@ -3,7 +3,7 @@
 use crate::causes::in_words;
 use crate::certificates::Bundle;
 use crate::custom_metrics::api_services::{
-    ApiServiceWrite, Owner, ServedAt, Succession, foreign, name,
+    ApiServiceWrite, GroupOwner, ServedAt, Succession, foreign, name,
 };
 use crate::custom_metrics::path::Version;
 use crate::events::EventRecorder;
@@ -95,7 +95,7 @@ impl ApiServiceKeeper {
         Ok(SOON)
     }
 
-    fn show(&self, owners: &[Owner; 2]) {
+    fn show(&self, owners: &[GroupOwner; 2]) {
         for (version, owner) in Version::ALL.into_iter().zip(owners) {
             for state in ["absent", "ours", "foreign"] {
                 let label = ApiServiceState {
@@ -109,7 +109,7 @@ impl ApiServiceKeeper {
     }
 
     /// Tells of each APIService of others once, as long as it is theirs.
-    async fn tell(&mut self, owners: &[Owner; 2], told: &mut BTreeSet<String>) {
+    async fn tell(&mut self, owners: &[GroupOwner; 2], told: &mut BTreeSet<String>) {
         let now = Version::ALL.into_iter().zip(owners);
         let now: BTreeSet<String> = now
             .filter_map(|(version, owner)| foreign(version, owner))
@@ -144,21 +144,21 @@ impl ApiServiceKeeper {
 pub async fn remove(client: kube::Client, at: &ServedAt) -> Result<(), String> {
     let api = Api::<APIService>::all(client);
     for owner in owners(&api, at).await? {
-        if let Owner::Us(ours) = owner {
+        if let GroupOwner::Us(ours) = owner {
             carry_out(&api, &ApiServiceWrite::Delete(ours)).await?;
         }
     }
     Ok(())
 }
 
-async fn owners(api: &Api<APIService>, at: &ServedAt) -> Result<[Owner; 2], String> {
-    let mut owners = [Owner::Nobody, Owner::Nobody];
+async fn owners(api: &Api<APIService>, at: &ServedAt) -> Result<[GroupOwner; 2], String> {
+    let mut owners = [GroupOwner::Nobody, GroupOwner::Nobody];
     for (version, owner) in Version::ALL.into_iter().zip(&mut owners) {
         let name = name(version);
         let found = api.get_opt(&name).await;
         let found = found
             .map_err(|error| format!("cannot read APIService {name}: {}", in_words(&error)))?;
-        *owner = Owner::of(found, at);
+        *owner = GroupOwner::of(found, at);
     }
     Ok(owners)
 }

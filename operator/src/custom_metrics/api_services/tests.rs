@@ -29,14 +29,14 @@ fn object(version: Version, leads_to: Option<(&str, &str)>, labelled: bool) -> A
     }
 }
 
-fn ours(version: Version) -> Owner {
+fn ours(version: Version) -> GroupOwner {
     let at = at();
     let leads_to = Some((&*at.namespace, &*at.service));
-    Owner::of(Some(object(version, leads_to, true)), &at)
+    GroupOwner::of(Some(object(version, leads_to, true)), &at)
 }
 
-fn theirs() -> Owner {
-    Owner::Other("monitoring/prometheus-adapter".to_owned())
+fn theirs() -> GroupOwner {
+    GroupOwner::Other("monitoring/prometheus-adapter".to_owned())
 }
 
 const NEW: Version = Version::V1Beta2;
@@ -68,8 +68,8 @@ fn whose_it_is() {
     let at = at();
     let us = Some((&*at.namespace, &*at.service));
     let adapter = Some(("monitoring", "prometheus-adapter"));
-    assert_eq!(Owner::of(None, &at), Owner::Nobody);
-    assert!(matches!(ours(NEW), Owner::Us(_)));
+    assert_eq!(GroupOwner::of(None, &at), GroupOwner::Nobody);
+    assert!(matches!(ours(NEW), GroupOwner::Us(_)));
     for (leads_to, labelled, whose) in [
         (adapter, false, "monitoring/prometheus-adapter"),
         // Applied over ours: the label stays.
@@ -87,21 +87,24 @@ fn whose_it_is() {
         (None, false, "the API server itself"),
     ] {
         let found = object(OLD, leads_to, labelled);
-        assert_eq!(Owner::of(Some(found), &at), Owner::Other(whose.to_owned()));
+        assert_eq!(
+            GroupOwner::of(Some(found), &at),
+            GroupOwner::Other(whose.to_owned())
+        );
     }
     let note = foreign(OLD, &theirs()).expect("a note");
     assert!(note.starts_with(
         "APIService v1beta1.custom.metrics.k8s.io belongs to monitoring/prometheus-adapter:"
     ));
     assert_eq!(foreign(OLD, &ours(OLD)), None);
-    assert_eq!(foreign(OLD, &Owner::Nobody), None);
+    assert_eq!(foreign(OLD, &GroupOwner::Nobody), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn at_installation_at_once_and_kept() {
     let mut succession = Succession::default();
     let now = Instant::now();
-    let nobody = [Owner::Nobody, Owner::Nobody];
+    let nobody = [GroupOwner::Nobody, GroupOwner::Nobody];
     assert_eq!(
         words(&succession.due(&nobody, &at(), None, now)),
         [""; 0],
@@ -143,7 +146,7 @@ async fn at_installation_at_once_and_kept() {
         "a bundle is never taken away"
     );
     // One was deleted: the other is ours, so nobody else is on the way.
-    let one = [ours(NEW), Owner::Nobody];
+    let one = [ours(NEW), GroupOwner::Nobody];
     assert_eq!(
         words(&succession.due(&one, &at(), Some("CA"), now)),
         MADE[1..]
@@ -155,8 +158,8 @@ async fn at_installation_at_once_and_kept() {
 async fn both_versions_or_none_and_nothing_of_others() {
     let now = Instant::now();
     for (owners, due) in [
-        ([Owner::Nobody, theirs()], &[][..]),
-        ([theirs(), Owner::Nobody], &[]),
+        ([GroupOwner::Nobody, theirs()], &[][..]),
+        ([theirs(), GroupOwner::Nobody], &[]),
         ([theirs(), theirs()], &[]),
         (
             [ours(NEW), theirs()],
@@ -176,9 +179,9 @@ async fn both_versions_or_none_and_nothing_of_others() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_somebodys_is_taken_over_after_ten_minutes() {
-    let nobody = [Owner::Nobody, Owner::Nobody];
+    let nobody = [GroupOwner::Nobody, GroupOwner::Nobody];
     let step = Duration::from_secs(60);
-    for before in [[theirs(), Owner::Nobody], [ours(NEW), ours(OLD)]] {
+    for before in [[theirs(), GroupOwner::Nobody], [ours(NEW), ours(OLD)]] {
         let mut succession = Succession::default();
         succession.due(&before, &at(), Some("CA"), Instant::now());
         for minute in 0..10 {
