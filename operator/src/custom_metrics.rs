@@ -24,6 +24,7 @@ pub mod path;
 pub mod server;
 pub mod signals;
 pub mod user;
+pub mod values;
 
 /// The API's group.
 pub const GROUP: &str = "custom.metrics.k8s.io";

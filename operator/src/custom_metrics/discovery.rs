@@ -86,7 +86,7 @@ impl Documents {
             }
             Asked::OpenApi2 => &self.open_api_2,
             Asked::OpenApi3 => &self.open_api_3,
-            Asked::Alive | Asked::Metric { .. } => return None,
+            Asked::Alive | Asked::Metric { .. } | Asked::Values { .. } => return None,
         };
         let unchanged = headers.get_all(IF_NONE_MATCH).iter().any(|tags| {
             let tags = tags.to_str().unwrap_or_default().split(',');

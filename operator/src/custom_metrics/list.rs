@@ -3,6 +3,7 @@
 
 use crate::custom_metrics::path::Version;
 use crate::custom_metrics::signals::{CatalogueEntry, Described, Measured};
+use jiff::Timestamp;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -76,8 +77,7 @@ pub fn of(
             },
             metric_name: old.then_some(name),
             metric: new.then_some(MetricIdentifier { name }),
-            // Kubernetes' own times have whole seconds.
-            timestamp: value.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            timestamp: seconds(value.timestamp),
             window: old.then_some(window),
             window_seconds: new.then_some(window),
             value: &value.quantity,
@@ -86,6 +86,12 @@ pub fn of(
     (!value.quantity.is_empty())
         .then(|| serde_json::to_vec(&list).ok())
         .flatten()
+}
+
+/// A time as Kubernetes writes its own: in whole seconds.
+#[must_use]
+pub fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

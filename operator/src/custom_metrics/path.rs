@@ -54,6 +54,15 @@ pub enum Asked<'a> {
     OpenApi2,
     /// The same, version 3.
     OpenApi3,
+    /// All values of an object, as JSON.
+    Values {
+        /// The object's resource.
+        resource: &'static str,
+        /// The object's namespace.
+        namespace: Cow<'a, str>,
+        /// Its name.
+        name: Cow<'a, str>,
+    },
     /// A metric of an object.
     Metric {
         /// The version that is asked.
@@ -73,7 +82,24 @@ impl Asked<'_> {
     /// Whether this is but to tell what there is, which every authenticated user may ask.
     #[must_use]
     pub const fn is_discovery(&self) -> bool {
-        !matches!(self, Self::Metric { .. })
+        !matches!(self, Self::Metric { .. } | Self::Values { .. })
+    }
+
+    /// The object whose values are asked for.
+    #[must_use]
+    pub fn values(&self) -> Option<Described<'_>> {
+        match self {
+            Self::Values {
+                resource,
+                namespace,
+                name,
+            } => Some(Described {
+                resource,
+                namespace,
+                name,
+            }),
+            _ => None,
+        }
     }
 
     /// The object and the metric.
@@ -123,6 +149,15 @@ pub fn read(uri: &Uri) -> Result<Asked<'_>, Denial> {
     match all {
         [a] if a == "livez" => Ok(Asked::Alive),
         [a] if a == "apis" => Ok(Asked::Groups),
+        [a, kind, namespace, name] if a == "v1" => Ok(Asked::Values {
+            resource: match &**kind {
+                "services" => "services",
+                "dataplanes" => "dataplanes.gateway-operator.konghq.com",
+                _ => return Err(nothing(path)),
+            },
+            namespace: std::mem::take(namespace),
+            name: std::mem::take(name),
+        }),
         [a, b] if a == "openapi" && b == "v2" => Ok(Asked::OpenApi2),
         [a, b] if a == "openapi" && b == "v3" => Ok(Asked::OpenApi3),
         [a, b] if a == "apis" && b == GROUP => Ok(Asked::Group),

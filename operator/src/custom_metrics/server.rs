@@ -8,6 +8,7 @@ use crate::custom_metrics::list;
 use crate::custom_metrics::path::{self, Asked, Version};
 use crate::custom_metrics::signals::{CatalogueEntry, Described, Signals};
 use crate::custom_metrics::user::User;
+use crate::custom_metrics::values;
 use crate::metrics::{self, Answered};
 use crate::reviews::token::Reviewer;
 use bytes::Bytes;
@@ -29,6 +30,8 @@ const WORDS: usize = 512;
 /// As `metric` of a request that is for none.
 const DISCOVERY: &str = "discovery";
 const OTHER: &str = "other";
+/// As `metric` of a request for all of an object, and as the subresource that must be allowed.
+const VALUES: &str = "values";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -86,7 +89,8 @@ impl<S: Signals, R: Reviewer, D: Decider> MetricsApi<S, R, D> {
                 Some((_, object, metric)) => self
                     .served(object, metric)
                     .map_or(OTHER, |served| served.metric),
-                None => DISCOVERY,
+                None if asked.is_discovery() => DISCOVERY,
+                None => VALUES,
             },
             Err(_) => OTHER,
         };
@@ -130,12 +134,17 @@ impl<S: Signals, R: Reviewer, D: Decider> MetricsApi<S, R, D> {
             }
             return Ok(document);
         }
-        match (asked.metric(), user) {
-            (Some((version, object, metric)), Some(user)) => {
-                self.metric(&user, version, object, metric, deadline).await
+        let body = match (asked.metric(), asked.values(), user) {
+            (Some((version, object, metric)), _, Some(user)) => {
+                self.metric(&user, version, object, metric, deadline)
+                    .await?
             }
-            _ => Err(Denial::not_found("there is nothing here")),
-        }
+            (_, Some(object), Some(user)) => self.values(&user, object, deadline).await?,
+            _ => return Err(Denial::not_found("there is nothing here")),
+        };
+        let mut answer = Response::new(Full::new(Bytes::from(body)));
+        answer.headers_mut().insert(CONTENT_TYPE, JSON);
+        Ok(answer)
     }
 
     async fn user<B>(&self, request: &Request<B>, deadline: Instant) -> Result<Arc<User>, Unknown> {
@@ -171,7 +180,7 @@ impl<S: Signals, R: Reviewer, D: Decider> MetricsApi<S, R, D> {
         object: Described<'_>,
         metric: &str,
         deadline: Instant,
-    ) -> Result<Answer, Denial> {
+    ) -> Result<Vec<u8>, Denial> {
         let served = self
             .served(object, metric)
             .ok_or_else(|| self.unknown(object, metric))?;
@@ -180,23 +189,48 @@ impl<S: Signals, R: Reviewer, D: Decider> MetricsApi<S, R, D> {
             object,
             subresource: served.metric,
         };
-        let allowed = timeout_at(deadline, self.authorization.allows(user, permission)).await;
-        match allowed {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return Err(forbidden(user, permission)),
-            Ok(Err(error)) => return Err(undecided(&error)),
-            Err(_elapsed) => return Err(undecided("the API server has not answered in time")),
-        }
+        self.allowed(user, permission, deadline).await?;
         let value = self.signals.value(object, served.metric)?;
-        let list = list::of(version, served, object, &value).ok_or_else(|| {
+        list::of(version, served, object, &value).ok_or_else(|| {
             Denial::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("the value of {metric} cannot be written"),
             )
-        })?;
-        let mut answer = Response::new(Full::new(Bytes::from(list)));
-        answer.headers_mut().insert(CONTENT_TYPE, JSON);
-        Ok(answer)
+        })
+    }
+
+    async fn values(
+        &self,
+        user: &Arc<User>,
+        object: Described<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Denial> {
+        let [preferred, _] = Version::ALL;
+        let permission = Permission {
+            version: preferred.name(),
+            object,
+            subresource: VALUES,
+        };
+        self.allowed(user, permission, deadline).await?;
+        let all = self.catalogue.iter().copied();
+        let all = all.filter(|entry| entry.resource == object.resource);
+        let all = all.map(|entry| (entry, self.signals.value(object, entry.metric)));
+        values::of(object, all.collect())
+    }
+
+    async fn allowed(
+        &self,
+        user: &Arc<User>,
+        permission: Permission<'_>,
+        deadline: Instant,
+    ) -> Result<(), Denial> {
+        let allowed = timeout_at(deadline, self.authorization.allows(user, permission)).await;
+        match allowed {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(forbidden(user, permission)),
+            Ok(Err(error)) => Err(undecided(&error)),
+            Err(_elapsed) => Err(undecided("the API server has not answered in time")),
+        }
     }
 
     fn served(&self, object: Described<'_>, metric: &str) -> Option<CatalogueEntry> {

@@ -39,6 +39,9 @@ impl Signals for Echo {
         if object.name != "echo" {
             return Err(Denial::unavailable("first values in 12 s"));
         }
+        if (object.resource, metric) == ("services", "m-ok-20") {
+            return Err(Denial::unavailable("too few requests"));
+        }
         Ok(Measured {
             quantity: metric.trim_start_matches("m-ok-").to_owned(),
             timestamp: jiff::Timestamp::UNIX_EPOCH,
@@ -213,6 +216,62 @@ async fn what_is_refused_says_why() {
         let message = body["message"].as_str().expect("a message");
         assert!(message.contains(words), "{message}");
         assert_eq!(body["details"], Value::Null, "no seconds to retry after");
+    }
+}
+
+/// KEDA's `metrics-api` takes one of these by its name.
+#[tokio::test]
+async fn all_values_of_an_object() {
+    let (status, all, metrics) = ask(by("hpa", "GET", "/v1/services/example/echo")).await;
+    let measured = json!({"timestamp": "1970-01-01T00:00:00Z", "windowSeconds": 30});
+    assert_eq!(
+        (status, all),
+        (
+            200,
+            json!({
+                "kind": "Service", "namespace": "example", "name": "echo", "m-ok-30": "30",
+                "measured": {"m-ok-30": measured}, "unknown": {"m-ok-20": "too few requests"},
+            })
+        )
+    );
+    let answered = Answered {
+        metric: "values",
+        code: 200,
+    };
+    assert_eq!(metrics.requests.get_or_create(&answered).get(), 1);
+    for (token, path, status, words) in [
+        (
+            "hpa",
+            "/v1/services/example/other",
+            503,
+            "first values in 12 s",
+        ),
+        (
+            "sa",
+            "/v1/services/example/echo",
+            403,
+            "cannot get resource \"services/values\"",
+        ),
+        (
+            "slow",
+            "/v1/services/example/echo",
+            503,
+            "has not answered in time",
+        ),
+        ("bad", "/v1/services/example/echo", 401, "not valid"),
+        (
+            "hpa",
+            "/v1/dataplanes/example/echo",
+            404,
+            "there are no values",
+        ),
+        ("hpa", "/v1/pods/example/echo", 404, "serves nothing"),
+        ("hpa", "/v1/services/example", 404, "serves nothing"),
+    ] {
+        let (answered, body, _) = ask(by(token, "GET", path)).await;
+        assert_eq!(answered, status, "{path}: {body}");
+        let message = body["message"].as_str().expect("a message");
+        assert!(message.contains(words), "{message}");
     }
 }
 
