@@ -18,8 +18,8 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## The main job on this machine, no cluster; Ctrl-C ends it, DEMO_ONESHOT=1 checks itself and ends
-	@$(CARGO) build --locked --bin tagalong-sidecar --bin tagalong-operator --bin tagalong-demo
-	@$(CARGO) run --locked --quiet --bin tagalong-demo
+	@$(CARGO) build --locked --workspace --bin tagalong-sidecar --bin tagalong-operator --bin tagalong-demo
+	@$(CARGO) run --locked --quiet -p tagalong-demo --bin tagalong-demo
 
 # What it takes, in the order in which it fails soonest. Each is a job of continuous integration (a test holds that).
 STEPS := lint unit fuzz-check chart-tests cluster-tests
@@ -77,7 +77,7 @@ soak: ## The long stories: SOAK_SECONDS (600) of a real Prometheus, ten minutes 
 	TAGALONG_WORLDS=$(WORLDS) $(CARGO) test --locked -p tagalong-tests --test it -- on_bed::translator:: --nocapture
 
 bench: ## The promised figures as JSON lines; fails where a floor is missed
-	@$(CARGO) build --locked --profile bench --bins
+	@$(CARGO) build --locked --workspace --profile bench --bins
 	@status=0; for bench in $(BENCHES); do target/release/$$bench || status=1; done; \
 	TAGALONG_SCALE=2000 $(CARGO) test --locked --quiet --profile bench -p tagalong-operator --test it -- on_bed::scale:: --nocapture \
 		> target/scale.log || status=1; grep '^{' target/scale.log; exit $$status

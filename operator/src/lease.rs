@@ -113,8 +113,10 @@ impl<S: Store> Lease<S> {
             match tokio::time::timeout(self.settings.every, self.try_acquire(&mut seen)).await {
                 Ok(Ok(Some(held))) => return held,
                 Ok(Ok(None)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "cannot look at the lease"),
-                Err(_elapsed) => tracing::warn!("cannot look at the lease: no answer in time"),
+                Ok(Err(error)) => tracing::warn!(%error, "cannot read or write the lease"),
+                Err(_elapsed) => {
+                    tracing::warn!("cannot read or write the lease: no answer in time");
+                }
             }
             tokio::time::sleep(self.settings.every).await;
         }

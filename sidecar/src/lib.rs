@@ -20,7 +20,7 @@
 //! The readers of one scrape share its bytes through a window of [`WINDOW`](scrape::WINDOW) bytes each; the body as a
 //! whole is never held. Kong is read at the pace of the slowest reader as long as nobody minds. A reader that holds
 //! others up, be they readers of the same scrape or waiting for the next, may do so for
-//! [`PATIENCE`](scrape::PATIENCE), and earns the time that reading at [`PACE`](scrape::PACE) would take.
+//! [`GRACE`](scrape::GRACE), and earns the time that reading at [`PACE`](scrape::PACE) would take.
 //! Beyond that it is cut off: its body ends as a broken one, never cleanly, and it is counted. A reader that keeps that
 //! pace is never cut off, however fast the others are; one that is alone may take its time until its own timeout.
 //!

@@ -5,8 +5,8 @@
 //! request asked for, and hands it out through a `pipe` each.
 
 mod flight;
+mod grace;
 mod gzip;
-mod patience;
 mod pipe;
 mod queue;
 mod render;
@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tagalong_runtime::serve::ConnectionHandle;
 use tokio::sync::oneshot;
 
-pub use patience::{PACE, PATIENCE};
+pub use grace::{GRACE, PACE};
 pub use pipe::{Broken, PipeReader, WINDOW};
 pub use request::{ScrapeAnswer, ScrapeError, Want};
 pub use upstream::Upstream;

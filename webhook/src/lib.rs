@@ -1,4 +1,4 @@
-//! Puts the sidecar into each marked DataPlane, and into Kong's Deployments, DaemonSets and StatefulSets.
+//! Puts the sidecar into each DataPlane that is labelled for injection, and into Kong's Deployments, DaemonSets and StatefulSets that are.
 //!
 //! [`inject`] is the whole of it: an object in, a JSON Patch out, nothing asked of anybody. What stands around it
 //! reads and writes `AdmissionReview`s ([`review`]) and serves them over TLS ([`server`]).

@@ -79,7 +79,7 @@ impl Handler {
                 metrics.refused(status);
                 if let Some(unsaid) = problems.due(status.as_u16()) {
                     let reason = cut(reason.clone(), LOGGED);
-                    tracing::warn!(%status, reason, unsaid, "no answer to give");
+                    tracing::warn!(%status, reason, unsaid, "cannot answer a review");
                 }
                 let mut response = text(status, format!("{reason}\n"));
                 if status == StatusCode::METHOD_NOT_ALLOWED {

@@ -63,11 +63,7 @@ pub fn plugin_name(extension: &Key, namespace: &str) -> String {
         return format!("{}{SUFFIX}", extension.name);
     }
     let digest = Sha256::digest(format!("{}/{}", extension.namespace, extension.name));
-    let hash: String = digest
-        .iter()
-        .take(5)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = format!("{digest:.10x}");
     let kept = extension.name.len().min(room - hash.len() - 1);
     let kept = extension
         .name

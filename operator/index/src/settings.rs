@@ -1,4 +1,4 @@
-//! What can be set.
+//! What a person can set about the index.
 
 use tagalong_wire::contract::PORT_NAME;
 

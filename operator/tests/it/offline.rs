@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tagalong_wire::{Message, Snapshot};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/published-example")
@@ -122,7 +122,7 @@ fn labels_on_loopback_follow_the_files() {
     );
 
     let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
     stream
         .write_all(b"GET /v1/labels HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .expect("asked");
@@ -198,7 +198,7 @@ fn a_crowd_at_the_metrics_port_waits() {
     let connect = || TcpStream::connect(&address).expect("it listens");
     let mut crowd: Vec<TcpStream> = (0..64).map(|_| connect()).collect();
     let mut last = connect();
-    last.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    last.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
     last.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .expect("asked");
     let mut answer = [0; 12];

@@ -15,8 +15,8 @@ use tagalong_runtime::serve::ConnectionHandle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::grace::{Grace, StandStill};
 use super::gzip::Gzip;
-use super::patience::{Patience, StandStill};
 use super::pipe::{Broken, Writer, pipe};
 use super::queue::Shared;
 use super::render::Rendering;
@@ -128,7 +128,7 @@ struct Passenger {
     /// Whether [`Side::gzip`] serves it, and not the flight itself.
     gzip: bool,
     writer: Arc<Writer>,
-    patience: Patience,
+    grace: Grace,
     /// Whether it was full when the flight last waited for room.
     full: bool,
     connection: ConnectionHandle,
@@ -153,7 +153,7 @@ impl<U: Upstream> Flight<U> {
                 readers.push(Passenger {
                     gzip: seat.want.gzip,
                     writer: Arc::new(writer),
-                    patience: Patience::new(),
+                    grace: Grace::new(),
                     full: false,
                     connection: seat.connection,
                 });
@@ -283,7 +283,7 @@ impl<U: Upstream> Flight<U> {
             if self.sides.is_empty() {
                 return false;
             }
-            let Some(patience) = self.least_patience() else {
+            let Some(grace) = self.least_grace() else {
                 return true;
             };
             let held_up =
@@ -292,7 +292,7 @@ impl<U: Upstream> Flight<U> {
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = self.shared.arrival.notified(), if !held_up => {}
-                () = tokio::time::sleep(patience), if held_up => {}
+                () = tokio::time::sleep(grace), if held_up => {}
             }
             if held_up {
                 self.charge(began);
@@ -301,7 +301,7 @@ impl<U: Upstream> Flight<U> {
     }
 
     /// Marks those who are full, and tells how long the first of them may stay so; none if nobody is.
-    fn least_patience(&mut self) -> Option<Duration> {
+    fn least_grace(&mut self) -> Option<Duration> {
         let mut least = None;
         for reader in self.sides.iter_mut().flat_map(|side| &mut side.readers) {
             reader.full = reader.writer.is_full();
@@ -323,7 +323,7 @@ impl<U: Upstream> Flight<U> {
             if !reader.full {
                 continue;
             }
-            reader.patience.spend(time);
+            reader.grace.spend(time);
             if reader.left(stand_still).is_zero() {
                 cut = true;
                 if let Some(unsaid) = self.shared.cut_off.due(()) {
@@ -345,8 +345,8 @@ impl<U: Upstream> Flight<U> {
 impl Passenger {
     /// How long it may still hold others up.
     fn left(&self, stand_still: StandStill) -> Duration {
-        let patience = self.patience.left();
-        patience.min(stand_still.left(self.writer.stands_still()))
+        let grace = self.grace.left();
+        grace.min(stand_still.left(self.writer.stands_still()))
     }
 }
 
@@ -368,7 +368,7 @@ impl Side {
     async fn hand_out(&mut self) {
         let piece = self.rendering.take();
         for reader in &mut self.readers {
-            reader.patience.earn(piece.len());
+            reader.grace.earn(piece.len());
             if !reader.gzip {
                 reader.writer.push(piece.clone());
             }

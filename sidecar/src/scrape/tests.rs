@@ -166,7 +166,7 @@ async fn what_came_before_the_break_comes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stands_still_is_cut_off_when_patience_ends_and_not_before() {
+async fn who_stands_still_is_cut_off_when_grace_ends_and_not_before() {
     let (scraper, metrics) = scraper(|_| Ok(comments(64, 64 * 1024)));
     let line = connection();
     let (one, slow, two) = tokio::join!(
@@ -180,7 +180,7 @@ async fn who_stands_still_is_cut_off_when_patience_ends_and_not_before() {
     let (one, two) = tokio::join!(read(one.expect("a body")), read(two.expect("a body")));
     assert!(one.is_ok() && one == two, "{one:?} {two:?}");
     let held_up = began.elapsed();
-    assert!(held_up >= PATIENCE && held_up < PATIENCE * 2, "{held_up:?}");
+    assert!(held_up >= GRACE && held_up < GRACE * 2, "{held_up:?}");
     assert_eq!(slow.end(), Some(Err(Broken::TooSlow)));
     assert_eq!(next(&mut slow).await, Some(Err(Broken::TooSlow)));
     tokio::time::timeout(Duration::ZERO, line.ended())
@@ -212,19 +212,19 @@ async fn who_keeps_the_pace_gets_everything_however_fast_the_others_are() {
     );
     assert!(fast.is_ok() && fast == steady, "{fast:?} {steady:?}");
     assert_eq!(slow, Err(Broken::TooSlow));
-    assert!(began.elapsed() > PATIENCE * 5);
+    assert!(began.elapsed() > GRACE * 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_alone_may_stand_still_until_somebody_waits() {
     let (scraper, metrics) = scraper(|_| Ok(comments(64, 64 * 1024)));
     let slow = ask(&scraper).await.expect("a body");
-    tokio::time::sleep(PATIENCE * 100).await;
+    tokio::time::sleep(GRACE * 100).await;
     assert_eq!(slow.end(), None);
     let began = Instant::now();
     let body = ask(&scraper).await.expect("a body");
     let waited = began.elapsed();
-    assert!(waited < PATIENCE / 10, "{waited:?}");
+    assert!(waited < GRACE / 10, "{waited:?}");
     assert!(read(body).await.is_ok());
     assert_eq!(slow.end(), Some(Err(Broken::TooSlow)));
     assert_eq!(metrics.kong_scrapes.load(Relaxed), 2);
@@ -234,10 +234,10 @@ async fn who_is_alone_may_stand_still_until_somebody_waits() {
 async fn who_has_just_stopped_has_the_rest_of_its_time_and_who_goes_on_gets_everything() {
     let (scraper, _) = scraper(|_| Ok(comments(64, 64 * 1024)));
     let pauses = ask(&scraper).await.expect("a body");
-    tokio::time::sleep(PATIENCE / 4).await;
+    tokio::time::sleep(GRACE / 4).await;
     let (pauses, other) = tokio::join!(
         async {
-            tokio::time::sleep(PATIENCE / 2).await;
+            tokio::time::sleep(GRACE / 2).await;
             read(pauses).await
         },
         async { read(ask(&scraper).await.expect("a body")).await },
@@ -282,14 +282,14 @@ async fn beside_those_who_stop_at(lengths: impl Iterator<Item = usize>) -> Durat
 async fn those_who_stop_at_about_the_same_place_stand_still_at_the_same_time() {
     let places = (0..60).map(|at| at * 1536);
     let took = beside_those_who_stop_at(places).await;
-    assert!(took < PATIENCE * 2, "{took:?}");
+    assert!(took < GRACE * 2, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn those_who_stop_one_after_another_leave_the_others_time_for_a_whole_scrape() {
     let places = (0..60).map(|at| at * 128 * 1024);
     let took = beside_those_who_stop_at(places).await;
-    assert!(took < PATIENCE * 8, "{took:?}");
+    assert!(took < GRACE * 8, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,7 +99,7 @@ async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
             most = most.max(kernel_memory(port));
         }
         // Whoever has stood still for so long holds nobody up any more.
-        tokio::time::sleep(tagalong_sidecar::scrape::PATIENCE).await;
+        tokio::time::sleep(tagalong_sidecar::scrape::GRACE).await;
         let took = scrape(&sidecar).await;
         usual = usual.max(slowest_of_five(&sidecar).await);
         most = most.max(kernel_memory(port));
@@ -111,7 +111,7 @@ async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
     }
     // On an idle machine it is no slower than usual; what other tests do at the same time is allowed for by a quarter of
     // the time for which a reader that stops may hold others up. Sixty that do so one after another take seconds.
-    let noise = tagalong_sidecar::scrape::PATIENCE / 4;
+    let noise = tagalong_sidecar::scrape::GRACE / 4;
     assert!(
         best <= 2 * usual + noise,
         "another scrape {best:?}, usually {usual:?}"

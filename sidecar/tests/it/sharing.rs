@@ -262,8 +262,8 @@ async fn a_slow_reader_that_holds_nobody_up_may_take_its_time() {
     let kong = long_kong().await;
     let sidecar = Sidecar::at(&kong, NO_LABELS);
     let mut slow = stuck(&sidecar).await;
-    // Longer than patience lasts.
-    tokio::time::sleep(tagalong_sidecar::scrape::PATIENCE * 2).await;
+    // Longer than the grace lasts.
+    tokio::time::sleep(tagalong_sidecar::scrape::GRACE * 2).await;
     assert_eq!(kong.scrapes_now(), 1, "Kong waits for the only reader");
     let mut tail = Vec::new();
     let mut buffer = vec![0; 1 << 20];

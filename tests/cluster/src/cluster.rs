@@ -23,7 +23,7 @@ use crate::namespace::Namespace;
 use crate::node::{self, Node};
 use crate::process::{Ground, Process, Reaper};
 use crate::slots;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 
 /// Names a kubeconfig of the user's own, to be used instead of a cluster of ours.
 const OWN: &str = "TAGALONG_TEST_KUBECONFIG";
@@ -304,7 +304,7 @@ impl Cluster {
 
     async fn until_ready(&self) -> Result<()> {
         let client = self.client()?;
-        let ready = until("the API server's /readyz", PATIENCE, || async {
+        let ready = until("the API server's /readyz", TIMEOUT, || async {
             if let Err(error) = self.running() {
                 return Ok(Err(error));
             }
@@ -317,7 +317,7 @@ impl Cluster {
 
     async fn until_pods_can_be_created(&self) -> Result<()> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client()?, "default");
-        let ready = until("the service account default/default", PATIENCE, || async {
+        let ready = until("the service account default/default", TIMEOUT, || async {
             if let Err(error) = self.running() {
                 return Ok(Err(error));
             }

@@ -8,7 +8,7 @@ use kube::{Api, Client};
 use crate::binaries::go_module;
 use crate::cluster::Cluster;
 use crate::error::{Error, Result, at};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 
 /// A directory of definitions. Versions stand in `modules/crds/go.mod`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Cluster {
         }
         let api: Api<CustomResourceDefinition> = Api::all(client);
         for name in &names {
-            until(&format!("{name} to be established"), PATIENCE, || async {
+            until(&format!("{name} to be established"), TIMEOUT, || async {
                 let status = api.get_status(name).await?.status.unwrap_or_default();
                 let conditions = status.conditions.unwrap_or_default();
                 let established = |condition: &&_| {

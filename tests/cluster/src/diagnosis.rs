@@ -8,7 +8,7 @@ use kube::api::{Api, ListParams, LogParams};
 use kube::{Client, ResourceExt as _};
 
 /// Longest that a diagnosis may take: the cluster may be what is broken.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Events and pods of a namespace, as text. Never fails: it says what it could not see.
 pub(crate) async fn of_namespace(client: &Client, namespace: &str) -> String {
@@ -29,7 +29,7 @@ pub(crate) async fn of_namespace(client: &Client, namespace: &str) -> String {
         }
         text
     };
-    tokio::time::timeout(PATIENCE, look)
+    tokio::time::timeout(TIMEOUT, look)
         .await
         .unwrap_or_else(|_| "the API server does not answer\n".to_owned())
 }

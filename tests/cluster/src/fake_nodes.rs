@@ -9,7 +9,7 @@ use crate::binaries::{Tool, ensured, go_module};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::process::{Ground, Process};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 
 const KWOK: &str = "kwok";
 
@@ -50,7 +50,7 @@ impl Cluster {
             nodes.patch(&name, &params, &Patch::Apply(node)).await?;
             until(
                 &format!("the fake node {name} to be ready"),
-                PATIENCE,
+                TIMEOUT,
                 || async {
                     self.running()?;
                     let status = nodes.get(&name).await?.status.unwrap_or_default();

@@ -34,7 +34,7 @@ pub use error::{Error, Result};
 pub use load_balancer::LoadBalancers;
 pub use monitoring::Prometheus;
 pub use namespace::Namespace;
-pub use wait::{PATIENCE, Seen, until};
+pub use wait::{Seen, TIMEOUT, until};
 
 /// Runs what blocks away from the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(

@@ -10,7 +10,7 @@ use kube::{Client, Config, Resource};
 
 use crate::diagnosis;
 use crate::error::{Error, Result};
-use crate::wait::{PATIENCE, Seen, until};
+use crate::wait::{Seen, TIMEOUT, until};
 
 /// A namespace with a generated name. Dropping it asks for its deletion; [`Namespace::delete`] also
 /// waits for that.
@@ -43,7 +43,7 @@ impl Namespace {
         let accounts: Api<ServiceAccount> = namespace.api();
         until(
             "the namespace's default service account",
-            PATIENCE,
+            TIMEOUT,
             || async { Ok(accounts.get("default").await.map(drop)?) },
         )
         .await?;
@@ -72,7 +72,7 @@ impl Namespace {
         Api::namespaced(self.client.clone(), &self.name)
     }
 
-    /// [`until`], within [`PATIENCE`]; a failure tells of the namespace's events, pods and logs too.
+    /// [`until`], within [`TIMEOUT`]; a failure tells of the namespace's events, pods and logs too.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Namespace {
         F: FnMut() -> Fut,
         Fut: Future<Output = std::result::Result<T, Seen>>,
     {
-        self.until_within(PATIENCE, what, probe).await
+        self.until_within(TIMEOUT, what, probe).await
     }
 
     /// [`Namespace::until`] with a deadline of one's own.
@@ -116,7 +116,7 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// When it is still there after [`PATIENCE`], for instance because of a finalizer.
+    /// When it is still there after [`TIMEOUT`], for instance because of a finalizer.
     pub async fn delete(mut self) -> Result<()> {
         self.kept = true;
         let api: Api<Object> = Api::all(self.client.clone());

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// How long to wait for what a healthy cluster does within seconds. Generous, for a machine that is
 /// busy with something else.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::{Failure, pod};
 
 /// Far longer than it takes, for a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running operator; it ends when dropped.
 pub struct Operator {
@@ -45,7 +45,7 @@ impl Operator {
             .take()
             .ok_or("the operator has no standard error")?;
         let mut log = BufReader::new(log).lines();
-        let address = timeout(PATIENCE, listens(&mut log))
+        let address = timeout(TIMEOUT, listens(&mut log))
             .await
             .map_err(|_| "the operator does not listen")??;
         // Nobody reads the rest; a full pipe must not stop it.

@@ -29,7 +29,7 @@ impl Stage {
                     return Ok((wanted, after));
                 }
             }
-            if started.elapsed() > crate::stage::PATIENCE {
+            if started.elapsed() > crate::stage::TIMEOUT {
                 let account = self.account().await;
                 return Err(format!("in vain for {what}: {}\n{account}", echo["status"]).into());
             }

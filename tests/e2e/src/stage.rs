@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{Tried, images};
 
 /// Kong, its controller and its operator each wait for the others with pauses of ten seconds; on a busy machine all is slow.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A cluster with all images, and Kong Gateway Operator. It ends with the test.
 pub struct Stage {
@@ -68,7 +68,7 @@ impl Stage {
         }
     }
 
-    /// Waits for [`PATIENCE`]; a failure tells what the cluster looks like.
+    /// Waits for [`TIMEOUT`]; a failure tells what the cluster looks like.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Stage {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, Seen>>,
     {
-        let found = until(what, PATIENCE, probe).await;
+        let found = until(what, TIMEOUT, probe).await;
         self.explained(found.map_err(Into::into)).await
     }
 

@@ -100,7 +100,7 @@ fn pace(capture: &str) -> Pace {
 }
 
 /// How long an agent may take to begin a scrape.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Seconds between two scrapes where an agent's writes are judged: all of one must have come before the next.
 const JUDGED: u64 = 30;
@@ -228,7 +228,7 @@ fn wait(process: &mut Process, kong: &CaptureKong, scrapes: usize) -> io::Result
     let began = Instant::now();
     while kong.scrapes() < scrapes {
         process.check()?;
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > TIMEOUT {
             return Err(io::Error::other("an agent does not scrape"));
         }
         std::thread::sleep(Duration::from_millis(5));

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use support::{object, settings};
 use tagalong_cluster::pki::Authority;
 use tagalong_cluster::process::{Ground, Process};
-use tagalong_cluster::{PATIENCE, until};
+use tagalong_cluster::{TIMEOUT, until};
 use tagalong_ports::Reserved;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -56,7 +56,7 @@ impl Server {
 
     async fn admin(&self, path: &str) -> tagalong_cluster::Result<(StatusCode, String)> {
         let address = format!("127.0.0.1:{}", self.admin);
-        until("the admin port", PATIENCE, || async {
+        until("the admin port", TIMEOUT, || async {
             let stream = TcpStream::connect(&address).await?;
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -73,7 +73,7 @@ impl Server {
     }
 
     async fn ready(&self) -> tagalong_cluster::Result<()> {
-        until("readiness", PATIENCE, || async {
+        until("readiness", TIMEOUT, || async {
             match self.admin("/readyz").await? {
                 (StatusCode::OK, _) => Ok(()),
                 (_, missing) => Err(missing.into()),
@@ -189,7 +189,7 @@ async fn both_versions_of_http_are_spoken_and_the_end_is_in_order()
     } = server;
     let log = process.log().to_owned();
     let ending = tokio::task::spawn_blocking(move || process.stop(Duration::from_secs(60)));
-    until("the drain", PATIENCE, || async {
+    until("the drain", TIMEOUT, || async {
         let log = std::fs::read_to_string(&log)?;
         if log.contains("drains") {
             Ok(())
@@ -221,7 +221,7 @@ async fn a_certificate_of_another_authority_is_taken_up_without_a_restart()
     write(&first)?;
     let server = Server::start(directory.path()).await;
     let trusted = async |authority: &Authority| {
-        until("a certificate of this authority", PATIENCE, || async {
+        until("a certificate of this authority", TIMEOUT, || async {
             Ok(server.connect(authority, "h2").await?)
         })
         .await
@@ -308,7 +308,7 @@ async fn a_flood_neither_stops_it_nor_exhausts_its_memory() -> Result<(), Box<dy
     let silent: Vec<_> = (0..24)
         .map(|_| tokio::spawn(silence(Arc::clone(&server), Arc::clone(&authority))))
         .collect();
-    until("silent requests to be given up", PATIENCE, || async {
+    until("silent requests to be given up", TIMEOUT, || async {
         let (_, metrics) = server.admin("/metrics").await?;
         if metrics.contains("errors_total{code=\"408\"}") {
             Ok(())

@@ -97,12 +97,9 @@ pub(super) fn shortened(name: &str, prefix: &str, first: &str, form: Form) -> Ve
     // KIC before 3.4.1 did not shorten.
     let mut names = vec![(name.to_owned(), form)];
     if name.len() > LONGEST {
-        let hash: String = Sha256::digest(name)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = Sha256::digest(name);
         names.push((
-            format!("{prefix}{first}_combined.{hash}"),
+            format!("{prefix}{first}_combined.{hash:x}"),
             Form::CombinedHash,
         ));
     }

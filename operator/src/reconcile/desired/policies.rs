@@ -14,7 +14,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use tagalong_index::{Index, Key};
 
 /// Names of objects may be longer.
@@ -105,12 +104,9 @@ fn spec(
 
 /// Cut so far that a hash fits behind it.
 fn name(dataplane: &Key, isolating: &str, own: &[LabelSelectorRequirement]) -> String {
-    let mut name: String = dataplane.name.chars().take(STEM).collect();
-    name.push_str("-tagalong-");
-    for byte in Sha256::digest(named(isolating, own)).iter().take(5) {
-        let _infallible = write!(name, "{byte:02x}");
-    }
-    name
+    let stem: String = dataplane.name.chars().take(STEM).collect();
+    let hash = Sha256::digest(named(isolating, own));
+    format!("{stem}-tagalong-{hash:.10x}")
 }
 
 /// What a name is the hash of. It must stay as it is, byte for byte: under another name a policy would be written anew

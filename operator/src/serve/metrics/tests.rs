@@ -12,7 +12,7 @@ use tagalong_runtime::drain;
 use tagalong_runtime::serve::Server;
 
 mod lying;
-mod patience;
+mod timeouts;
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).expect("an object")

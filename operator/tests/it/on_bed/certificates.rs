@@ -14,7 +14,7 @@ use support::webhook::{FLAGS, configuration};
 use support::{Definition, HOME, Result, cluster, equal, extension, gateway, operator_config};
 use tagalong_cluster::{Cluster, until};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn certificates() -> Result {
@@ -58,7 +58,7 @@ async fn certificates() -> Result {
     secrets
         .patch("tagalong-operator-tls", &PatchParams::default(), &empty)
         .await?;
-    until("a new serving certificate", PATIENCE, || async {
+    until("a new serving certificate", TIMEOUT, || async {
         let secret = secrets
             .get("tagalong-operator-tls")
             .await?
@@ -77,7 +77,7 @@ async fn certificates() -> Result {
     .await?;
     Sidecar::open(replica.push, &first, &token).await?;
     secrets.delete("tagalong-ca", &Default::default()).await?;
-    let second = until("a new authority", PATIENCE, || async {
+    let second = until("a new authority", TIMEOUT, || async {
         let second = bundle(&secrets, "tagalong-ca").await?;
         if second == first {
             Err("the old one".into())
@@ -110,7 +110,7 @@ async fn bundle(secrets: &Api<Secret>, name: &str) -> Result<String> {
 
 async fn ca_bundle_is(cluster: &Cluster, wanted: &str) -> Result {
     let api: Api<MutatingWebhookConfiguration> = Api::all(cluster.client()?);
-    until("caBundle", PATIENCE, || async {
+    until("caBundle", TIMEOUT, || async {
         for webhook in api.get("tagalong").await?.webhooks.unwrap_or_default() {
             let bundle = webhook.client_config.ca_bundle.unwrap_or_default().0;
             equal(&String::from_utf8(bundle)?.as_str(), &wanted)?;

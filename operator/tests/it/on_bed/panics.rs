@@ -9,7 +9,7 @@ use support::told::named;
 use support::{Definition, Result, cluster, extension, gateway, service};
 use tagalong_cluster::until;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn whoever_has_half_an_index_ends() -> Result {
@@ -18,7 +18,7 @@ async fn whoever_has_half_an_index_ends() -> Result {
     let (client, name) = (namespace.client(), namespace.name());
     service(&client, name, "a", None).await?;
     let first = Replica::start(cluster, "first").await?;
-    until("the lease", PATIENCE, || async {
+    until("the lease", TIMEOUT, || async {
         let leads = first.leads();
         leads.then_some(()).ok_or_else(|| "not yet".into())
     })

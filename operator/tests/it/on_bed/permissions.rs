@@ -22,7 +22,7 @@ use support::{
 };
 use tagalong_cluster::{Cluster, Namespace, until};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 const PLUGIN: &str = "x-metrics-prometheus";
 /// So many passes without any event stand for the ten minutes of one.
 const RESYNCS: u64 = 20;
@@ -220,7 +220,7 @@ fn nothing_since(before: &[Asked], cluster: &Cluster) -> Result {
 async fn more_passes(replica: &Replica, more: u64) -> Result {
     let made = || replica.metrics.reconcile.passes.get();
     let wanted = made() + more;
-    let waits = until("passes", PATIENCE, || async {
+    let waits = until("passes", TIMEOUT, || async {
         if made() >= wanted {
             Ok(())
         } else {
@@ -253,7 +253,7 @@ async fn everything_allowed_was_used(cluster: &Cluster) -> Result {
         }
     }
     assert!(allowed.len() > 50, "{allowed:?}");
-    let used = until("every verb and name to be used", PATIENCE, || async {
+    let used = until("every verb and name to be used", TIMEOUT, || async {
         let mut needless = allowed.clone();
         for one in asked(cluster)? {
             let named = format!("any verb, {}", one.name);

@@ -15,10 +15,10 @@ use support::{
 use tagalong_cluster::{Cluster, until};
 
 const PLUGIN: &str = "x-metrics-prometheus";
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 async fn leads(replica: &Replica) -> Result {
-    until("the lease", PATIENCE, || async {
+    until("the lease", TIMEOUT, || async {
         if replica.leads() {
             Ok(())
         } else {
@@ -31,7 +31,7 @@ async fn leads(replica: &Replica) -> Result {
 
 /// Waits until `replica` has made so many passes.
 async fn passes(replica: &Replica, wanted: u64) -> Result {
-    until("passes", PATIENCE, || async {
+    until("passes", TIMEOUT, || async {
         let made = replica.metrics.reconcile.passes.get();
         if made >= wanted {
             Ok(())

@@ -11,7 +11,7 @@ use support::audit::secrets_looked_at;
 use support::replica::Replica;
 use support::sidecar::{Sidecar, pod, token, trust};
 use support::{Definition, HOME, Result, cluster, equal, extension, gateway, operator_config};
-use tagalong_cluster::{Cluster, PATIENCE, until};
+use tagalong_cluster::{Cluster, TIMEOUT, until};
 use tagalong_operator::certificates::authority::{Authority, Lifetimes};
 
 const DAY: i64 = 24 * 3600;
@@ -35,7 +35,7 @@ async fn a_rotation_is_noticed_by_nobody() -> Result {
 
     // The next one is made and trusted, and signs nothing yet, however often one looks.
     let replica = Replica::start(cluster, "makes").await?;
-    let both = until("the next authority", PATIENCE, || async {
+    let both = until("the next authority", TIMEOUT, || async {
         let bundle = text(&secrets, AUTHORITY, "ca.crt").await?;
         let more = bundle.strip_prefix(old.as_str()).unwrap_or_default();
         if more.contains("BEGIN CERTIFICATE") {
@@ -70,7 +70,7 @@ async fn a_rotation_is_noticed_by_nobody() -> Result {
     secret_has(&secrets, SERVING, "ca.crt", &both).await?;
     assert_eq!(replica.stop().await?, None);
     let replica = Replica::start(cluster, "looks").await?;
-    let leads = until("the lease", PATIENCE, || async {
+    let leads = until("the lease", TIMEOUT, || async {
         equal(&replica.leads(), &true)?;
         Ok(())
     });
@@ -132,7 +132,7 @@ async fn what_is_served_is_made_anew(cluster: &Cluster, secrets: &Api<Secret>) -
 }
 
 async fn another(secrets: &Api<Secret>, than: &str) -> Result<String> {
-    let found = until("another certificate", PATIENCE, || async {
+    let found = until("another certificate", TIMEOUT, || async {
         let certificate = text(secrets, SERVING, "tls.crt").await?;
         if certificate == than {
             return Err("the same".into());
@@ -149,7 +149,7 @@ async fn text(secrets: &Api<Secret>, name: &str, key: &str) -> Result<String> {
 }
 
 async fn secret_has(secrets: &Api<Secret>, name: &str, key: &str, wanted: &str) -> Result {
-    let waits = until(name, PATIENCE, || async {
+    let waits = until(name, TIMEOUT, || async {
         equal(&text(secrets, name, key).await?.as_str(), &wanted)?;
         Ok(())
     });

@@ -2,7 +2,7 @@
 
 use super::{HOME, Result};
 use serde_json::Value;
-use tagalong_cluster::{Cluster, PATIENCE, until};
+use tagalong_cluster::{Cluster, TIMEOUT, until};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub async fn secrets_looked_at(cluster: &Cluster, last: &str) -> Result {
             Ok(reads.filter(|one| one.name == name).count())
         };
         let before = reads()?;
-        let looked = until("another look at the Secrets", PATIENCE, || async {
+        let looked = until("another look at the Secrets", TIMEOUT, || async {
             if reads()? > before {
                 return Ok(());
             }

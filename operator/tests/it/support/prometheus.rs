@@ -12,7 +12,7 @@ use tagalong_ports::Reserved;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A process that serves HTTP.
 pub struct Server {
@@ -65,7 +65,7 @@ pub async fn prometheus(configuration: &str, directory: &Path) -> Result<Server>
 
 impl Server {
     async fn answers(&self, path: &str) -> Result {
-        let ready = until(path, PATIENCE, || async {
+        let ready = until(path, TIMEOUT, || async {
             self.get(path).await?;
             Ok(())
         });

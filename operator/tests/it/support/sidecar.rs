@@ -18,7 +18,7 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tagalong_cluster::{Namespace, PATIENCE};
+use tagalong_cluster::{Namespace, TIMEOUT};
 use tagalong_wire::{Lines, Message, Table};
 
 /// The name that the operator's certificate is for.
@@ -166,7 +166,7 @@ impl Sidecar {
 
     /// Reads the next messages. `false`: the stream has ended.
     pub async fn next(&mut self) -> Result<bool> {
-        let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await?;
+        let frame = tokio::time::timeout(TIMEOUT, self.body.frame()).await?;
         let Some(frame) = frame else { return Ok(false) };
         let Ok(data) = frame?.into_data() else {
             return Ok(true);

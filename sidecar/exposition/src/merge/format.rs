@@ -1,4 +1,4 @@
-//! Formats.
+//! The formats in which a merge is written.
 
 /// How the merged exposition is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::diagnosis;
 use crate::error::{Error, Result, at};
 use crate::image::Image;
 use crate::node::{self, Node};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 
 impl Cluster {
     /// Imports an image into the node.
@@ -80,7 +80,7 @@ impl Cluster {
             .await?;
         let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(self.client()?);
         let pods: Api<Pod> = Api::namespaced(self.client()?, "kube-system");
-        let ready = until("the node to be ready, with DNS", PATIENCE, || async {
+        let ready = until("the node to be ready, with DNS", TIMEOUT, || async {
             if let Err(error) = self.running() {
                 return Ok(Err(error));
             }

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn it_returns_what_was_found() {
     let looks = Cell::new(0);
-    let found = until("the third look", PATIENCE, || {
+    let found = until("the third look", TIMEOUT, || {
         looks.set(looks.get() + 1);
         let look = looks.get();
         async move {

@@ -10,7 +10,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tagalong_cluster::pki::Authority;
 use tagalong_cluster::process::Process;
-use tagalong_cluster::{Cluster, Namespace, PATIENCE, until};
+use tagalong_cluster::{Cluster, Namespace, TIMEOUT, until};
 use tagalong_ports::Reserved;
 use tagalong_webhook::InjectionSettings;
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ impl Webhook {
         self.process =
             Some(Process::start("webhook", command, self.directory.path()).expect("it starts"));
         // It listens from the start, and answers as soon as it has its certificate.
-        until("the webhook to be ready", PATIENCE, || async {
+        until("the webhook to be ready", TIMEOUT, || async {
             let log = self.log();
             if log.contains("answers reviews") {
                 Ok(())
@@ -128,7 +128,7 @@ impl Webhook {
         let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments?dryRun=All");
         let mut probe = crate::support::object("helm-chart");
         probe["metadata"]["namespace"] = json!(namespace);
-        until("the API server to ask the webhook", PATIENCE, || async {
+        until("the API server to ask the webhook", TIMEOUT, || async {
             let created = call(client, Method::POST, &path, Some(&probe)).await;
             match crate::support::sidecar(&created.body) {
                 Some(_) => Ok(()),

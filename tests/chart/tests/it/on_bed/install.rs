@@ -15,7 +15,7 @@ use tagalong_cluster::{Cluster, until};
 use tagalong_operator::args::{Cli, Command, UninstallArgs};
 use tagalong_operator::cli::uninstall::uninstall;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 const CONFIGURATION: &str = "mutatingwebhookconfiguration/tagalong";
 const DEFINITION: &str = "crd/dataplanemetricsextensions.gateway-operator.konghq.com";
 
@@ -73,7 +73,7 @@ async fn from_install_to_uninstall() -> Result {
     let how = uninstall_args(&hooks)?;
     without_hooks_nothing_is_uninstalled(&release, &client, &how).await?;
     let job = tokio::spawn(async move { uninstall(client, &args, &how).await });
-    until("the operators to be told to end", PATIENCE, || async {
+    until("the operators to be told to end", TIMEOUT, || async {
         let replicas = release
             .get("deployment/tagalong-operator", "{.spec.replicas}")
             .await?;
@@ -146,7 +146,7 @@ async fn everything_is_there(release: &Release) -> Result {
 
 /// The Deployments have pods, which nobody would make if the API server refused them; the hooks' are tried.
 async fn pods_are_let_in(release: &Release) -> Result {
-    until("all pods to be created", PATIENCE, || async {
+    until("all pods to be created", TIMEOUT, || async {
         let pods = release.get("pods", "{.items[*].metadata.name}").await?;
         if pods.split_whitespace().count() == 4 {
             Ok(())
@@ -191,7 +191,7 @@ async fn until_bundle(release: &Release) -> Result<String> {
     let authority = release
         .get("secret/tagalong-ca", r"{.data.ca\.crt}")
         .await?;
-    until("caBundle to be the authority's", PATIENCE, || async {
+    until("caBundle to be the authority's", TIMEOUT, || async {
         let both = release
             .get(CONFIGURATION, "{.webhooks[*].clientConfig.caBundle}")
             .await?;
@@ -218,7 +218,7 @@ async fn upgrades_leave_the_bundle(release: &Release, bundle: &str) -> Result {
 
 async fn nothing_is_left(release: &Release) -> Result {
     assert!(!release.gone(DEFINITION).await?, "crds.keep");
-    until("pods to be gone", PATIENCE, || async {
+    until("pods to be gone", TIMEOUT, || async {
         let left = release
             .kubectl(
                 &[

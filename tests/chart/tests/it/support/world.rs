@@ -12,7 +12,7 @@ pub const HOME: &str = "tagalong-system";
 pub const CLUSTER_SCOPED: &str = "clusterroles,clusterrolebindings,mutatingwebhookconfigurations";
 
 const KONG: &str = "kong";
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// What tagalong writes to.
 const WRITTEN: [&str; 3] = [
     "service/echo",
@@ -85,7 +85,7 @@ pub async fn until_attached(release: &Release) -> Result {
             "tagalong",
         ),
     ] {
-        until(&format!("{what} to be {wanted}"), PATIENCE, || async {
+        until(&format!("{what} to be {wanted}"), TIMEOUT, || async {
             let arguments = [
                 "get",
                 what,

@@ -24,8 +24,8 @@ async fn all_sets_install_twice_and_are_served() -> Result<()> {
     assert!(installed >= 40, "{installed}");
 
     // Established is not yet listed: discovery follows within a moment.
-    let patience = Duration::from_secs(60);
-    let kinds = until("the kinds in discovery", patience, || async {
+    let timeout = Duration::from_secs(60);
+    let kinds = until("the kinds in discovery", timeout, || async {
         let kinds = cluster
             .kubectl(&["api-resources", "--no-headers", "-o", "name"], "")
             .await?;

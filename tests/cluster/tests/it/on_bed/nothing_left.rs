@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
-use tagalong_cluster::{PATIENCE, Result, until};
+use tagalong_cluster::{Result, TIMEOUT, until};
 
 /// `tagalong-cluster up`, running.
 struct Up {
@@ -132,7 +132,7 @@ async fn gone(mut up: Up, before: Host) -> Result<()> {
         .collect();
     let owner = up.child.id();
     up.child.wait().unwrap();
-    until("nothing to be left", PATIENCE, || async {
+    until("nothing to be left", TIMEOUT, || async {
         let processes = of_run(&up.directory);
         let inside: Vec<PathBuf> = self::processes()
             .filter(|process| network(process).is_some_and(|network| networks.contains(&network)))

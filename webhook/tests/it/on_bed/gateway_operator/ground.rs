@@ -17,7 +17,7 @@ use crate::support::webhook::{Webhook, call};
 /// Kong, the controller and the operator each wait for the others with pauses of ten seconds, so that one rollout takes most of
 /// a minute; a Gateway whose DataPlane the webhook's absence kept from being patched is looked at again every five seconds
 /// (`provisionDataPlaneFailRetryAfter`), however long that lasts. On a busy machine all is slow.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// For how long nothing may happen, and for how long the webhook is away.
 pub fn quiet() -> Duration {
@@ -181,7 +181,7 @@ impl Ground {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, Seen>>,
     {
-        let seen = self.namespace.until_within(PATIENCE, what, probe).await;
+        let seen = self.namespace.until_within(TIMEOUT, what, probe).await;
         seen.map_err(|error| format!("{error}\n{}", operator_log()).into())
     }
 }

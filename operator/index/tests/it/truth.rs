@@ -9,12 +9,10 @@
     reason = "a test may fail so, and read easily"
 )]
 
-mod common;
-mod oracle;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Thing, referent, settled, some_service, source};
+use crate::common::{Thing, referent, settled, some_service, source};
+use crate::oracle;
 use proptest::prelude::*;
 use serde_json::json;
 use tagalong_index::{Index, Key, NameState, ObjectKind, Settings};

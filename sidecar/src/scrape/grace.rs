@@ -1,31 +1,31 @@
 //! How long a reader may hold others up.
 //!
-//! Two clocks run for each. [`Patience`] is for those who read slowly: it runs while others are held up, and reading earns
+//! Two clocks run for each. [`Grace`] is for those who read slowly: it runs while others are held up, and reading earns
 //! some back. [`StandStill`] is for those who have stopped, and runs whether anybody is held up or not: they all stand
 //! still at the same time, not one after another, and somebody who comes later does not wait for it to begin.
 
 use std::time::Duration;
 
 /// How long a reader may hold others up at all.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration = Duration::from_secs(1);
 
-/// The pace at which reading earns patience back, in bytes a second before compression. Twice what a gigabit's quarter
+/// The pace at which reading earns time back, in bytes a second before compression. Twice what a gigabit's quarter
 /// carries, and about what a Kong of two workers gives.
 pub const PACE: u32 = 32 << 20;
 
 /// What is left of a reader's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Patience(Duration);
+pub(super) struct Grace(Duration);
 
-impl Patience {
+impl Grace {
     pub(super) fn new() -> Self {
-        Self(PATIENCE)
+        Self(GRACE)
     }
 
     /// The reader has taken so many bytes.
     pub(super) fn earn(&mut self, bytes: usize) {
         let earned = Duration::from_secs_f64(bytes as f64 / f64::from(PACE));
-        self.0 = PATIENCE.min(self.0 + earned);
+        self.0 = GRACE.min(self.0 + earned);
     }
 
     /// The reader has held others up for so long.
@@ -50,7 +50,7 @@ impl StandStill {
     const LEAST: Duration = Duration::from_millis(100);
 
     pub(super) fn new() -> Self {
-        Self(PATIENCE)
+        Self(GRACE)
     }
 
     /// What is left to somebody who has taken nothing for so long.
@@ -70,20 +70,20 @@ mod tests {
 
     #[test]
     fn who_keeps_the_pace_never_runs_out() {
-        let mut patience = Patience::new();
+        let mut grace = Grace::new();
         for _ in 0..10_000 {
-            patience.spend(Duration::from_millis(1));
-            patience.earn(PACE as usize / 1000);
+            grace.spend(Duration::from_millis(1));
+            grace.earn(PACE as usize / 1000);
         }
-        assert!(patience.left() > PATIENCE / 2);
+        assert!(grace.left() > GRACE / 2);
     }
 
     #[test]
     fn who_stands_still_runs_out_and_who_rests_saves_nothing() {
-        let mut patience = Patience::new();
-        patience.earn(usize::MAX >> 20);
-        patience.spend(PATIENCE);
-        assert_eq!(patience.left(), Duration::ZERO);
+        let mut grace = Grace::new();
+        grace.earn(usize::MAX >> 20);
+        grace.spend(GRACE);
+        assert_eq!(grace.left(), Duration::ZERO);
     }
 
     #[test]

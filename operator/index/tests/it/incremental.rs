@@ -2,14 +2,12 @@
 
 #![allow(clippy::expect_used, reason = "a test may fail so, and read easily")]
 
-mod common;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use common::{Thing, settled, thing};
+use crate::common::{Thing, settled, thing};
 use proptest::prelude::*;
 use tagalong_index::{
     Changes, Index, Key, LeftOut, NameStates, ObjectKind, Plan, Pod, Settings, TableUpdate,

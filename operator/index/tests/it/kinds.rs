@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tagalong_index::ObjectKind;
 
-const RULES: &str = include_str!("../../../charts/tagalong/files/operator-clusterrole-rules.yaml");
+const RULES: &str =
+    include_str!("../../../../charts/tagalong/files/operator-clusterrole-rules.yaml");
 
 /// What is watched beside the index: the reconcilers' own.
 const BESIDE: [(&str, &str); 2] = [("", "configmaps"), ("networking.k8s.io", "networkpolicies")];

@@ -8,9 +8,7 @@
     reason = "a test may fail so, and read easily"
 )]
 
-mod common;
-
-use common::Thing;
+use crate::common::Thing;
 use serde_json::{Value, json};
 use tagalong_index::{Index, Key, ObjectKind, Settings};
 
