@@ -1,7 +1,5 @@
 //! Whatever the order of events: what is derived depends only on what is in, every change is told, and nothing else is.
 
-#![allow(clippy::expect_used, reason = "a test may fail so, and read easily")]
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,

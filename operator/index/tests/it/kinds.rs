@@ -1,7 +1,5 @@
 //! Every kind that the index knows can be read where the chart's rules hold, and the rules name no other.
 
-#![allow(clippy::expect_used, reason = "a test may fail so")]
-
 use std::collections::BTreeSet;
 
 use serde_json::Value;

@@ -1,7 +1,5 @@
 //! The published example, from its files.
 
-#![allow(clippy::expect_used, reason = "a test may fail so, and read easily")]
-
 use tagalong_index::{Index, Key, Manifests, PlanOutcome, Settings};
 
 fn published_example() -> Manifests {

@@ -1,13 +1,5 @@
 //! Whose a pod is, and where its sidecar can be reached.
 
-#![allow(
-    clippy::needless_pass_by_value,
-    clippy::redundant_clone,
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test may fail so, and read easily"
-)]
-
 use crate::common::Thing;
 use serde_json::{Value, json};
 use tagalong_index::{Index, Key, ObjectKind, Settings};

@@ -1,12 +1,5 @@
 //! The table waits for Kong: each rule of `docs/design.md` §4, "Two readings", as a story.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "a test may fail so, and read easily"
-)]
-
 use std::time::Duration;
 
 use crate::common::Thing;

@@ -3,12 +3,7 @@
 //! Nothing here shares a belief with the index: which Service's addresses stand behind a Kong service is what eight versions
 //! of Kong's controllers answered (`tests/data/translators`, whose README says what *wrong* and *missed* mean).
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test may fail so, and say more"
-)]
+#![allow(clippy::print_stderr, reason = "a test may say more")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,11 +1,5 @@
 //! Small worlds for each way in which a label was once wrong or missed, with what is right.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test may fail so"
-)]
-
 use std::path::Path;
 
 use serde_json::Value;

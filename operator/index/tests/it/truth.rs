@@ -1,14 +1,6 @@
 //! No name ever stands for a Service that its traffic might not reach, in whichever version and mode of the controller; and
 //! wherever every version agrees that it reaches one, the name is there.
 
-#![allow(
-    clippy::needless_pass_by_value,
-    clippy::redundant_clone,
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test may fail so, and read easily"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{Thing, referent, settled, some_service, source};

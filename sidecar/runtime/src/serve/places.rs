@@ -5,6 +5,8 @@
 
 use super::answers::Answers;
 use parking_lot::Mutex;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -75,31 +77,25 @@ impl Held {
     /// Of the addresses that hold at least as much as the newcomer, those with the most first: the connection that has
     /// idled longest. If none idles, of one that holds more than the newcomer will: what has been at it longest.
     fn loser(&self, newcomer: IpAddr) -> Option<Holder> {
-        let mut all: Vec<IpAddr> = self.by.iter().map(|holder| holder.address).collect();
-        all.sort_unstable();
-        let mut addresses: Vec<(usize, IpAddr)> = all
-            .chunk_by(IpAddr::eq)
-            .filter_map(|same| Some((same.len(), *same.first()?)))
-            .collect();
-        let own = addresses.iter().find(|(_, ip)| *ip == newcomer);
-        let own = own.map_or(0, |(count, _)| *count);
-        addresses.sort_unstable_by(|one, other| other.cmp(one));
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for holder in &self.by {
+            *counts.entry(holder.address).or_default() += 1;
+        }
+        let count = |address: &IpAddr| counts.get(address).copied().unwrap_or_default();
+        let own = count(&newcomer);
         let first = |least: usize, since: fn(&Answers) -> Option<Instant>| {
-            addresses
+            let rank = |holder: &Holder| {
+                let (count, since) = (count(&holder.address), since(&holder.answers)?);
+                (count >= least).then_some((count, holder.address, Reverse(since)))
+            };
+            self.by
                 .iter()
-                .filter(|(count, _)| *count >= least)
-                .find_map(|(_, ip)| self.longest(*ip, since))
+                .rev()
+                .filter_map(|holder| Some((rank(holder)?, holder)))
+                .max_by_key(|(rank, _)| *rank)
+                .map(|(_, holder)| holder.clone())
         };
         first(own.max(1), Answers::idle_since).or_else(|| first(own + 2, Answers::busy_since))
-    }
-
-    fn longest(&self, address: IpAddr, since: fn(&Answers) -> Option<Instant>) -> Option<Holder> {
-        self.by
-            .iter()
-            .filter(|holder| holder.address == address)
-            .filter_map(|holder| Some((since(&holder.answers)?, holder)))
-            .min_by_key(|(since, _)| *since)
-            .map(|(_, holder)| holder.clone())
     }
 }
 
