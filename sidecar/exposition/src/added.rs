@@ -54,3 +54,25 @@ pub(crate) fn is_added(label: &[u8], upstream: bool) -> bool {
     let renamed = !upstream && label.strip_prefix(KONG.as_bytes()) == Some(SERVICE.as_bytes());
     renamed || ADDED.iter().any(|(added, _)| added.as_bytes() == label)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ADDED;
+
+    /// Whoever adds a label writes it down for those who ask for it by name.
+    #[test]
+    fn the_pages_name_every_added_label() {
+        for (page, text) in [
+            ("docs/design.md", include_str!("../../../docs/design.md")),
+            ("README.md", include_str!("../../../README.md")),
+            (
+                "docs/guides/datadog.md",
+                include_str!("../../../docs/guides/datadog.md"),
+            ),
+        ] {
+            for (label, _) in ADDED {
+                assert!(text.contains(label), "{page} does not name {label}");
+            }
+        }
+    }
+}

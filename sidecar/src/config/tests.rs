@@ -88,3 +88,15 @@ fn help_and_version_are_shown() {
     }
     assert!(VERSION.ends_with(concat!("(", env!("TAGALONG_BUILD_COMMIT"), ")")));
 }
+
+#[test]
+fn the_readme_has_every_flag_with_its_variable() {
+    let page = include_str!("../../README.md");
+    for flag in Flags::command().get_arguments() {
+        let (Some(long), Some(variable)) = (flag.get_long(), flag.get_env()) else {
+            continue;
+        };
+        let row = format!("| `--{long}` | `{}` |", variable.to_string_lossy());
+        assert!(page.contains(&row), "sidecar/README.md lacks {row}");
+    }
+}

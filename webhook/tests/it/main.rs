@@ -3,6 +3,7 @@
 mod by_hand;
 mod configuration;
 mod corpus;
+mod flags;
 mod on_bed;
 mod process;
 mod properties;
