@@ -100,6 +100,8 @@ pub struct Verdict {
     pub wrong: Vec<Wrong>,
     /// Services that the table could have and has not, with the Service behind each.
     pub missed: BTreeMap<String, String>,
+    /// Upstreams that it could have and has not, likewise.
+    pub missed_upstreams: BTreeMap<String, String>,
 }
 
 /// Algorithms under which Kong never picks a target of weight 0 (`kong/runloop/balancer/`: `round_robin.lua`,
@@ -134,6 +136,8 @@ impl Answer {
         }
         for (name, upstream) in &self.upstreams {
             let Some(label) = table.upstreams.get(name) else {
+                let only = upstream.only().map(|only| (name.clone(), only.to_owned()));
+                verdict.missed_upstreams.extend(only);
                 continue;
             };
             if upstream.targets.keys().any(|service| service != label) {

@@ -72,10 +72,9 @@ fn a_dropped_reference_makes_it_wrong() {
 #[test]
 fn a_name_without_a_label_is_missed_where_one_service_is_behind_it() {
     let missed = |targets: &serde_json::Value| {
-        verdict(targets, "round-robin", &["b/x"], false)
-            .missed
-            .into_values()
-            .collect::<Vec<_>>()
+        let verdict = verdict(targets, "round-robin", &["b/x"], false);
+        assert_eq!(verdict.missed, verdict.missed_upstreams);
+        verdict.missed.into_values().collect::<Vec<_>>()
     };
     assert_eq!(missed(&json!({"b/x": 0})), ["b/x"]);
     assert!(missed(&json!({"b/x": 1, "a/y": 0})).is_empty());

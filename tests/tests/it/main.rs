@@ -4,4 +4,5 @@ mod house;
 mod judge;
 mod links;
 mod on_bed;
+mod recorded;
 mod workflows;

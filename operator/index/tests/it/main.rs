@@ -18,6 +18,5 @@ mod oracle;
 mod plans;
 mod pods;
 mod readings;
-mod recorded;
 mod reduced;
 mod truth;

@@ -5,7 +5,7 @@
 //!
 //! It is a second reading of the same sources, so a belief that was wrong in both would not be seen here (once it was so: that
 //! weight 0 means no traffic, and that a reference needs no grant). What Kong's own translators answered is held against the
-//! tables in `recorded.rs`; this is for orders of events and for clashes of names, which that recording has few of. It does not
+//! tables in `tests/tests/it/recorded.rs`; this is for orders of events and for clashes of names, which that recording has few of. It does not
 //! know hashed names, nor TLS and UDP routes and TCP and UDP ingresses.
 
 use std::collections::{BTreeMap, BTreeSet};
