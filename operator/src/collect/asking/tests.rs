@@ -231,6 +231,17 @@ async fn too_short_a_time_is_not_the_pods_failure() {
     assert!(got["large"].is_some());
 }
 
+/// Whoever waits long for a connection that is lost keeps nobody from trying another.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_hangs_is_not_shared_by_those_who_come_later() {
+    let sky = Sky::new(&[("lost", None)]);
+    let _long = sky.begin(100 * SECOND);
+    sleep(15 * SECOND).await;
+    sky.needs("lost", Some(SECOND / 4));
+    let (got, took) = sky.scrape(9 * SECOND).await;
+    assert_eq!((got["lost"], took), (Some(Duration::ZERO), SECOND / 4));
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_leaves_leaves_nothing_under_way() {
     let sky = Sky::new(&[("hangs", None)]);
