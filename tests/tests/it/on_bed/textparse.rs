@@ -1,7 +1,7 @@
 //! Prometheus' own parser takes the merge of whatever pods send, in both formats: it refuses a whole answer for one value,
 //! name or timestamp that it does not know.
 //!
-//! `TAGALONG_BODIES=N` tries so many random merges (400 if not given), `TAGALONG_BODY=SEED` that one.
+//! `TAGALONG_BODIES=N` tries so many random merges (2,000 if not given), `TAGALONG_BODY=SEED` that one.
 
 #![allow(
     clippy::expect_used,
@@ -117,7 +117,7 @@ fn prometheus_takes_the_merge_of_texts_that_are_hard_to_read() {
 #[test]
 fn prometheus_takes_the_merge_of_whatever_pods_send() {
     let number = |variable: &str| std::env::var(variable).ok()?.parse::<u64>().ok();
-    let bodies = number("TAGALONG_BODIES").unwrap_or(400);
+    let bodies = number("TAGALONG_BODIES").unwrap_or(2_000);
     let seeds = number("TAGALONG_BODY").map_or(0..bodies, |seed| seed..seed + 1);
     let one = seeds.end - seeds.start == 1;
     let worlds = seeds.map(|seed| (seed.to_string(), Random::new(seed).pods()));
