@@ -40,6 +40,7 @@ pub mod push;
 pub mod routes;
 mod run;
 pub mod scrape;
+pub mod summary;
 pub mod table;
 pub mod url;
 

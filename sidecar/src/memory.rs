@@ -26,6 +26,11 @@ const CLIENTS: usize = 2;
 const REST: usize = (OWN + CONNECTIONS * KERNEL.memory() + CLIENTS * Buffers::CLIENT.memory())
     .next_multiple_of(1 << 20);
 
+/// The part of the limit that is kept for summaries.
+const SUMMARIES: u64 = 16;
+/// What summaries may have where there is no limit, in bytes.
+const UNLIMITED: usize = 64 << 20;
+
 /// How much memory labels may have at any moment: the table in use, the next one, and the message that it comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -54,10 +59,20 @@ impl Room {
     #[must_use]
     pub fn within(limit: Option<u64>) -> Self {
         let bytes = limit.map_or(usize::MAX, |limit| {
+            let summaries = Self::for_summaries(Some(limit));
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            limit.saturating_sub(REST).max(limit / 4)
+            limit.saturating_sub(REST + summaries).max(limit / 4)
         });
         Self { bytes, limit }
+    }
+
+    /// How much memory summaries may have under such a limit, in bytes: a sixteenth, which is no part of the labels'.
+    /// With 64 MiB that is room for some twelve thousand routes.
+    #[must_use]
+    pub fn for_summaries(limit: Option<u64>) -> usize {
+        limit.map_or(UNLIMITED, |limit| {
+            usize::try_from(limit / SUMMARIES).unwrap_or(UNLIMITED)
+        })
     }
 
     /// Whether labels may have so many bytes.

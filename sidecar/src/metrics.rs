@@ -73,6 +73,27 @@ pub struct Metrics {
     over_long: AtomicU64,
     /// The stream's part, where the table comes from a stream.
     pub push: PushCounts,
+    /// What is counted of summaries.
+    pub summary: SummaryCounts,
+}
+
+/// What is counted of summaries.
+#[derive(Debug, Default)]
+pub struct SummaryCounts {
+    /// Whether anybody has asked for one.
+    pub used: AtomicBool,
+    /// Summaries for which Kong was scraped.
+    pub scrapes: AtomicU64,
+    /// Summaries of what a scrape before had found.
+    pub reused: AtomicU64,
+    /// Kong's series that are followed.
+    pub series: AtomicU64,
+    /// Requests that are in no total, as their name was another Service's before.
+    pub renamed: AtomicU64,
+    /// Requests that are in no total, as Nginx cannot have had so many.
+    pub implausible: AtomicU64,
+    /// Scrapes that were no look, as they held lines that cannot be read, or not Nginx' own numbers.
+    pub void: AtomicU64,
 }
 
 /// What is counted of the operator's stream.
@@ -157,6 +178,9 @@ impl Metrics {
         self.write_scrapes(&mut text);
         if self.push.used.load(Relaxed) {
             self.push.write(&mut text);
+        }
+        if self.summary.used.load(Relaxed) {
+            self.summary.write(&mut text);
         }
     }
 
@@ -311,6 +335,51 @@ pub fn write_ambiguous(seen: &AmbiguousNames, out: &mut Vec<u8>) {
         // A name of the table, escaped as Kong escaped it.
         let name = String::from_utf8_lossy(name);
         text.sample("ambiguous_samples", &[("name", &name)], samples);
+    }
+}
+
+impl SummaryCounts {
+    fn write(&self, text: &mut Text<'_>) {
+        text.family(
+            "summaries_total",
+            "counter",
+            "Summaries that were asked for.",
+        );
+        for (source, count) in [("scrape", &self.scrapes), ("reuse", &self.reused)] {
+            text.sample(
+                "summaries_total",
+                &[("source", source)],
+                count.load(Relaxed),
+            );
+        }
+        text.single(
+            "summary_series",
+            "gauge",
+            "Series of Kong that summaries are made of.",
+            self.series.load(Relaxed),
+        );
+        text.family(
+            "summary_dropped_requests_total",
+            "counter",
+            "Requests that are in no summary: it is not known whose they are, or whether they were new.",
+        );
+        for (reason, count) in [
+            ("renamed", &self.renamed),
+            ("implausible", &self.implausible),
+        ] {
+            let labels = [("reason", reason)];
+            text.sample(
+                "summary_dropped_requests_total",
+                &labels,
+                count.load(Relaxed),
+            );
+        }
+        text.single(
+            "summary_void_scrapes_total",
+            "counter",
+            "Scrapes that said nothing for a summary: lines that cannot be read, or Nginx' numbers missing.",
+            self.void.load(Relaxed),
+        );
     }
 }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `/metrics` | Kong's, enriched, then the sidecar's own families |
 //! | `/metrics?samples=enriched` | enriched samples only, and which ambiguous names were seen: for whoever collects many pods |
+//! | `/v1/summary` | the load of each Kubernetes Service, for whoever scales by it |
 //! | `/healthz` | liveness: the event loop turns |
 //!
 //! Anything else is answered as Kong does, in JSON.
@@ -14,21 +15,26 @@ mod request;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tagalong_exposition::Keep;
 use tagalong_runtime::serve::ConnectionHandle;
 use tagalong_wire::contract::POD_UID_HEADER;
+use tagalong_wire::{CONTENT_TYPE as NDJSON, LOOK_HEADER, SUMMARY_PATH};
 use tokio::time::Instant;
 
 pub use body::Body;
-use request::{accepts_gzip, keep, time_allowed};
+use request::{accepts_gzip, keep, max_age, time_allowed};
 
 use crate::kong::KongError;
 use crate::metrics::{Metrics, ScrapeOutcome};
 use crate::scrape::{ScrapeAnswer, ScrapeError, Scraper, Upstream, Want};
+use crate::summary::SummaryAnswer;
 
 const POD_UID: HeaderName = HeaderName::from_static(POD_UID_HEADER);
+const LOOK: HeaderName = HeaderName::from_static(LOOK_HEADER);
+const NO_LOOK: &str =
+    "Kong has not been looked at yet: it did not answer in time, or with no numbers of Kong 3";
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// The paths above.
@@ -68,7 +74,7 @@ impl<U: Upstream> Routes<U> {
         let path = request.uri().path();
         let known = matches!(
             path.strip_suffix('/').unwrap_or(path),
-            "/metrics" | "/healthz"
+            "/metrics" | "/healthz" | SUMMARY_PATH
         );
         if !known {
             return message(StatusCode::NOT_FOUND, "Not found");
@@ -89,6 +95,9 @@ impl<U: Upstream> Routes<U> {
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
                 "Metrics need HTTP/1.1",
             );
+        }
+        if path.starts_with(SUMMARY_PATH) {
+            return self.summary(request).await;
         }
         match keep(request.uri().query()) {
             Ok(keep) => self.scrape(request, keep, connection).await,
@@ -134,16 +143,57 @@ impl<U: Upstream> Routes<U> {
         )
     }
 
-    fn failed(&self, error: &ScrapeError) -> Response<Body> {
-        let (outcome, status) = match error {
-            ScrapeError::Kong(KongError::Connect(..)) => {
-                (ScrapeOutcome::KongUnreachable, StatusCode::BAD_GATEWAY)
-            }
-            ScrapeError::Kong(_) => (ScrapeOutcome::KongBadAnswer, StatusCode::BAD_GATEWAY),
-            ScrapeError::Panic => (ScrapeOutcome::Panic, StatusCode::INTERNAL_SERVER_ERROR),
+    /// Where there was a look before, what it found is said with its age, whatever becomes of the next one.
+    async fn summary<B>(&self, request: &Request<B>) -> Response<Body> {
+        let headers = request.headers();
+        let look = self.scraper.look(max_age(headers));
+        let looked = tokio::time::timeout(time_allowed(headers), look).await;
+        let has = headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
+        let Some((tag, answer)) = self.scraper.summaries().answer(has) else {
+            return match looked {
+                Ok(Err(error)) => {
+                    let (_, status) = told(&error);
+                    message(status, &error.to_string())
+                }
+                _ => message(StatusCode::SERVICE_UNAVAILABLE, NO_LOOK),
+            };
         };
+        let mut response = match answer {
+            SummaryAnswer::Unchanged(look) => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                if let Ok(look) = HeaderValue::from_bytes(&look) {
+                    response.headers_mut().insert(LOOK, look);
+                }
+                response
+            }
+            SummaryAnswer::Whole(_) if request.method() == Method::HEAD => {
+                Response::new(Body::empty())
+            }
+            SummaryAnswer::Whole(listing) => Response::new(Body::summary(listing)),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            headers.insert(ETAG, tag);
+        }
+        response
+    }
+
+    fn failed(&self, error: &ScrapeError) -> Response<Body> {
+        let (outcome, status) = told(error);
         self.metrics.ended(outcome);
         message(status, &error.to_string())
+    }
+}
+
+fn told(error: &ScrapeError) -> (ScrapeOutcome, StatusCode) {
+    match error {
+        ScrapeError::Kong(KongError::Connect(..)) => {
+            (ScrapeOutcome::KongUnreachable, StatusCode::BAD_GATEWAY)
+        }
+        ScrapeError::Kong(_) => (ScrapeOutcome::KongBadAnswer, StatusCode::BAD_GATEWAY),
+        ScrapeError::Panic => (ScrapeOutcome::Panic, StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 

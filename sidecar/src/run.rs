@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::push::LabelClient;
 use crate::routes::Routes;
 use crate::scrape::Scraper;
+use crate::summary::Summaries;
 use crate::table::{ActiveTable, TableHandle};
 
 /// The pause before work that panicked is begun again.
@@ -81,7 +82,9 @@ pub async fn serve_on(
         Exit::Usage(format!("--kong-metrics-url {told}: {error}"))
     })?;
     let tables = TableHandle::default();
-    let room = Room::within(memory::limit());
+    let limit = memory::limit();
+    let room = Room::within(limit);
+    let summaries = Summaries::new(Room::for_summaries(limit), Arc::clone(&metrics));
     let follow = match config.labels {
         LabelSource::File(path) => {
             let (file, loaded) = LabelsFile::open(path, room)
@@ -107,7 +110,7 @@ pub async fn serve_on(
         }
     };
     announce(&listener, &told, &tables.load());
-    let scraper = Scraper::new(kong, tables, Arc::clone(&metrics));
+    let scraper = Scraper::new(kong, tables, Arc::clone(&metrics), Arc::new(summaries));
     let routes = Routes::new(scraper, Arc::clone(&metrics), config.pod_uid.as_deref());
     let server = Server::<Http1>::on(listener)
         .map_err(|error| Exit::Failed(format!("the listener has no address: {error}")))?

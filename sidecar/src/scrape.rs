@@ -13,10 +13,13 @@ mod render;
 mod request;
 mod upstream;
 
+use std::future::poll_fn;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
+use tagalong_exposition::Keep;
 use tagalong_runtime::serve::ConnectionHandle;
 use tokio::sync::oneshot;
 
@@ -26,6 +29,7 @@ pub use request::{ScrapeAnswer, ScrapeError, Want};
 pub use upstream::Upstream;
 
 use crate::metrics::Metrics;
+use crate::summary::{Need, Summaries};
 use crate::table::TableHandle;
 use queue::Shared;
 use request::Seat;
@@ -36,8 +40,13 @@ pub struct Scraper<U>(Arc<Shared<U>>);
 
 impl<U: Upstream> Scraper<U> {
     /// Scrapes `upstream` with the tables' labels.
-    pub fn new(upstream: U, tables: TableHandle, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Shared::new(upstream, tables, metrics)))
+    pub fn new(
+        upstream: U,
+        tables: TableHandle,
+        metrics: Arc<Metrics>,
+        summaries: Arc<Summaries>,
+    ) -> Self {
+        Self(Arc::new(Shared::new(upstream, tables, metrics, summaries)))
     }
 
     /// Waits for the next scrape to begin its body. Has no timeout; dropping the future gives the seat back. The
@@ -68,6 +77,36 @@ impl<U: Upstream> Scraper<U> {
         // The sender is dropped unused only when its flight panicked.
         seat.await.unwrap_or(Err(ScrapeError::Panic))
     }
+
+    /// The summaries, after Kong was looked at if the last look is older than this and Kong may be looked at. Has no timeout.
+    ///
+    /// # Errors
+    /// Kong should have been looked at, and was not.
+    pub async fn look(&self, max_age: Duration) -> Result<(), ScrapeError> {
+        let (summaries, summary) = (&self.0.summaries, &self.0.metrics.summary);
+        match summaries.ask(max_age) {
+            Need::Nothing => {}
+            Need::Wait => summaries.wait().await,
+            Need::Look => {
+                summary.scrapes.fetch_add(1, Relaxed);
+                let want = Want {
+                    keep: Keep::Enriched,
+                    gzip: false,
+                };
+                // A reader like any other, who throws away what he reads.
+                let mut body = self.scrape(want, ConnectionHandle::default()).await?.body;
+                while let Some(Ok(_)) = poll_fn(|cx| body.poll_next(cx)).await {}
+                return Ok(());
+            }
+        }
+        summary.reused.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// What there is to say in a summary.
+    pub fn summaries(&self) -> &Arc<Summaries> {
+        &self.0.summaries
+    }
 }
 
 /// Flies until nobody waits. Each flight is a task of its own, so that a panic takes nobody but its passengers.
@@ -90,6 +129,7 @@ async fn fly<U: Upstream>(shared: Arc<Shared<U>>) {
         let flight = tokio::spawn(flight::fly(Arc::clone(&shared), seats));
         if flight.await.is_err_and(|error| error.is_panic()) {
             shared.metrics.panics.fetch_add(1, Relaxed);
+            shared.summaries.forget();
         }
     }
 }

@@ -16,6 +16,8 @@
 //! assert!(out.starts_with(b"kong_http_requests_total{namespace=\"default\",service=\"echo\",kubernetes_apiversion"));
 //! ```
 //!
+//! [`Observer`] sees the samples as they pass, for whoever reckons with their numbers.
+//!
 //! # What the rewriter does to a line
 //!
 //! Text format 0.0.4 and OpenMetrics 1.0 are read alike, with their blanks, timestamps and exemplars. A line is a sample if
@@ -63,6 +65,7 @@ pub mod merge;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
 pub mod negotiate;
+mod observe;
 mod opening;
 mod options;
 mod pending;
@@ -76,6 +79,7 @@ mod table;
 mod wide;
 
 pub use ambiguous::AmbiguousNames;
+pub use observe::{Observed, Observer, Unobserved};
 pub use options::{Keep, Options, Stats};
 pub use rewrite::Rewriter;
 pub use table::LabelTable;

@@ -41,6 +41,12 @@ impl Quotes {
         matches!(self, Self::Value | Self::Escape)
     }
 
+    /// Whether a line begins here.
+    #[inline]
+    pub(crate) fn begins(self) -> bool {
+        self == Self::Start
+    }
+
     /// Takes the last piece of a line, with its line feed. Outside of a value, a new sample may begin behind it.
     pub(crate) fn end_line(&mut self, piece: &[u8]) {
         self.feed(piece);

@@ -6,6 +6,7 @@ use crate::ambiguous::AmbiguousNames;
 use crate::carry::{Carry, Stretch};
 use crate::family::{is_eof, metadata};
 use crate::grammar::{at, blanks};
+use crate::observe::{Observer, Unobserved};
 use crate::opening::Opening;
 use crate::options::{Keep, Options, Stats};
 use crate::pending::PendingMetadata;
@@ -83,9 +84,43 @@ impl Rewriter {
     /// assert_eq!(out, b"up 1\n");
     /// ```
     pub fn push(&mut self, table: &LabelTable, chunk: &[u8], out: &mut Vec<u8>) {
+        self.push_observed(table, chunk, out, &mut Unobserved);
+    }
+
+    /// As [`push`](Self::push), and shows the observer what passes.
+    ///
+    /// ```
+    /// use tagalong_exposition::{LabelTable, Observed, Observer, Options, Rewriter};
+    ///
+    /// #[derive(Default)]
+    /// struct Requests(usize);
+    ///
+    /// impl Observer for Requests {
+    ///     fn sample(&mut self, sample: &Observed<'_>) -> bool {
+    ///         self.0 += usize::from(sample.service == b"echo");
+    ///         false
+    ///     }
+    ///     fn follower(&mut self, _label: &[u8], _value: &[u8]) {}
+    ///     fn unread(&mut self, _line: &[u8]) {}
+    /// }
+    ///
+    /// let mut seen = Requests::default();
+    /// let text = b"a{service=\"echo\"} 1\nb{service=\"shop\"} 2\n";
+    /// Rewriter::new(Options::default()).push_observed(&LabelTable::default(), text, &mut Vec::new(), &mut seen);
+    /// assert_eq!(seen.0, 1);
+    /// ```
+    pub fn push_observed(
+        &mut self,
+        table: &LabelTable,
+        chunk: &[u8],
+        out: &mut Vec<u8>,
+        observer: &mut impl Observer,
+    ) {
         let before = out.len();
         self.stats.bytes_in += chunk.len() as u64;
-        self.carried(|this, carry| carry.push(chunk, |stretch| this.take(table, stretch, out)));
+        self.carried(|this, carry| {
+            carry.push(chunk, |stretch| this.take(table, stretch, out, observer));
+        });
         self.stats.bytes_out += (out.len() - before) as u64;
     }
 
@@ -105,9 +140,29 @@ impl Rewriter {
     /// assert_eq!(out, b"up 1");
     /// ```
     pub fn finish(&mut self, table: &LabelTable, out: &mut Vec<u8>) {
+        self.finish_observed(table, out, &mut Unobserved);
+    }
+
+    /// As [`finish`](Self::finish), and shows the observer what passes.
+    ///
+    /// ```
+    /// # use tagalong_exposition::{LabelTable, Options, Rewriter, Unobserved};
+    /// let mut out = Vec::new();
+    /// let mut rewriter = Rewriter::new(Options::default());
+    /// rewriter.push(&LabelTable::default(), b"up 1", &mut out);
+    /// rewriter.finish_observed(&LabelTable::default(), &mut out, &mut Unobserved);
+    /// assert_eq!(out, b"up 1");
+    /// ```
+    pub fn finish_observed(
+        &mut self,
+        table: &LabelTable,
+        out: &mut Vec<u8>,
+        observer: &mut impl Observer,
+    ) {
         let before = out.len();
-        let added =
-            self.carried(|this, carry| carry.finish(|stretch| this.take(table, stretch, out)));
+        let added = self.carried(|this, carry| {
+            carry.finish(|stretch| this.take(table, stretch, out, observer))
+        });
         // The line feed is ours, and where the line was left out, there is none to take back.
         if added && out.len() > before {
             out.pop();
@@ -150,10 +205,19 @@ impl Rewriter {
     }
 
     /// Takes what the carry hands on.
-    fn take(&mut self, table: &LabelTable, stretch: Stretch<'_>, out: &mut Vec<u8>) {
+    fn take(
+        &mut self,
+        table: &LabelTable,
+        stretch: Stretch<'_>,
+        out: &mut Vec<u8>,
+        observer: &mut impl Observer,
+    ) {
         match stretch {
-            Stretch::Lines(block) => self.lines(table, block, out),
+            Stretch::Lines(block) => self.lines(table, block, out, observer),
             Stretch::OverLong { piece, last } => {
+                if self.quotes.begins() {
+                    observer.unread(piece);
+                }
                 if last {
                     self.stats.lines += 1;
                     self.stats.over_long += 1;
@@ -177,7 +241,13 @@ impl Rewriter {
     }
 
     /// Rewrites whole lines.
-    fn lines(&mut self, table: &LabelTable, block: &[u8], out: &mut Vec<u8>) {
+    fn lines<O: Observer>(
+        &mut self,
+        table: &LabelTable,
+        block: &[u8],
+        out: &mut Vec<u8>,
+        observer: &mut O,
+    ) {
         let mut splice = Splice {
             block,
             copied: 0,
@@ -194,15 +264,27 @@ impl Rewriter {
             };
             match sample {
                 Some(sample) if sample.end - start - 1 <= self.options.max_line => {
+                    let added = match sample.verdict {
+                        SampleVerdict::Enrich { labels, .. } => Some(labels),
+                        _ => None,
+                    };
+                    let go_on = O::SEES
+                        && reader
+                            .observed(added)
+                            .is_some_and(|seen| observer.sample(&seen));
                     self.sample(start, sample, &mut splice);
-                    start = match (sample.verdict, reader.head()) {
-                        (SampleVerdict::Enrich { labels, .. }, Some(like)) => {
-                            self.run(start, sample.end, like, labels.len(), &mut splice)
+                    let lines = (start, sample.end);
+                    start = match (added.map(<[u8]>::len), reader.head()) {
+                        (Some(added), Some(head)) if go_on => {
+                            self.run(lines, head, added, &mut splice, observer)
+                        }
+                        (Some(added), Some(head)) => {
+                            self.run(lines, head, added, &mut splice, &mut Unobserved)
                         }
                         _ => sample.end,
                     };
                 }
-                _ => start = self.other(start, &mut splice),
+                _ => start = self.other(start, &mut splice, observer),
             }
         }
         splice.copy_to(block.len());
@@ -237,18 +319,18 @@ impl Rewriter {
     /// The sample from `first` to `start` was enriched: does the same to the lines that follow, as far as they only
     /// differ at their end, and returns where the next one starts.
     #[inline]
-    fn run(
+    fn run<O: Observer>(
         &mut self,
-        first: usize,
-        start: usize,
+        (first, start): (usize, usize),
         (head, opening): (&[u8], Opening),
         added: usize,
         splice: &mut Splice<'_, '_>,
+        observer: &mut O,
     ) -> usize {
         if head.len() + REST > self.options.max_line {
             return start;
         }
-        let Some((mut len, mut rest)) = follows(splice.block, start, head, opening) else {
+        let Some(mut follower) = follows(splice.block, start, head, opening) else {
             return start;
         };
         splice.copy_to(start);
@@ -260,12 +342,18 @@ impl Rewriter {
             ahead(splice.block, start);
             splice.out.extend_from_within(rewritten.clone());
             // A copy of fixed length is a few instructions; one of the exact length is a call.
-            splice.out.extend_from_slice(rest);
+            splice.out.extend_from_slice(follower.rest);
+            let len = follower.len();
             splice.out.truncate(splice.out.len() - (REST - len));
+            if O::SEES
+                && let Some((label, value)) = follower.values()
+            {
+                observer.follower(label, value);
+            }
             start += head.len() + len;
             lines += 1;
             match follows(splice.block, start, head, opening) {
-                Some(next) => (len, rest) = next,
+                Some(next) => follower = next,
                 None => break,
             }
         }
@@ -278,7 +366,12 @@ impl Rewriter {
 
     /// Passes or leaves out a line that is not a sample, and returns where the next one starts.
     #[cold]
-    fn other(&mut self, start: usize, splice: &mut Splice<'_, '_>) -> usize {
+    fn other(
+        &mut self,
+        start: usize,
+        splice: &mut Splice<'_, '_>,
+        observer: &mut impl Observer,
+    ) -> usize {
         let rest = splice.block.get(start..).unwrap_or_default();
         let len = memchr(b'\n', rest).map_or(rest.len(), |feed| feed + 1);
         let line = rest.get(..len).unwrap_or_default();
@@ -288,13 +381,19 @@ impl Rewriter {
         let mut keep = self.options.keep == Keep::All;
         if len > self.options.max_line.saturating_add(1) {
             self.stats.over_long += 1;
+            if !continues {
+                observer.unread(line);
+            }
         } else if continues {
             self.stats.unparsed += 1;
         } else {
             match at(line, blanks(line, 0)) {
                 b'\n' => {}
                 b'#' => keep |= self.comment(line),
-                _ => self.stats.unparsed += 1,
+                _ => {
+                    self.stats.unparsed += 1;
+                    observer.unread(line);
+                }
             }
         }
         if !keep {

@@ -10,22 +10,47 @@ use crate::swar::{equal, first, not_digit, word};
 pub(crate) const REST: usize = 64;
 
 /// If the line at `start` of the block is `head`, then the label that `opening` opens, then `} 123`, returns what follows
-/// the head: the rest's length with its line feed, and the bytes it starts.
+/// the head.
 #[inline]
 pub(crate) fn follows<'b>(
     block: &'b [u8],
     start: usize,
     head: &[u8],
     opening: Opening,
-) -> Option<(usize, &'b [u8; REST])> {
+) -> Option<Follower<'b>> {
     let (this, rest) = block.get(start..)?.split_at_checked(head.len())?;
     let rest: &[u8; REST] = rest.first_chunk()?;
-    let quote = opening.again(rest, 0)?;
+    let value = opening.again(rest, 0)?;
     if this != head {
         return None;
     }
-    let end = plain_end(rest, quote, |_| 0)?;
-    Some((end.feed + 1, rest))
+    let end = plain_end(rest, value, |_| 0)?;
+    Some(Follower { rest, value, end })
+}
+
+/// What follows the head of a line.
+pub(crate) struct Follower<'b> {
+    /// The bytes that it starts.
+    pub rest: &'b [u8; REST],
+    /// Where the last label's value begins in them.
+    pub value: usize,
+    /// How they go on.
+    pub end: PlainEnd,
+}
+
+impl<'b> Follower<'b> {
+    /// Its length, with its line feed.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.end.feed + 1
+    }
+
+    /// The last label's value, and the sample's.
+    #[inline]
+    pub(crate) fn values(&self) -> Option<(&'b [u8], &'b [u8])> {
+        let label = self.rest.get(self.value..self.end.quote)?;
+        Some((label, self.rest.get(self.end.quote + 3..self.end.feed)?))
+    }
 }
 
 /// How a line goes on behind the opening quote of its last label.

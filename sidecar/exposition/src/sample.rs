@@ -7,6 +7,7 @@
 
 use crate::added::{SERVICE, UPSTREAM, UPSTREAM_FAMILY, is_added};
 use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value, value_end};
+use crate::observe::Observed;
 use crate::opening::Opening;
 use crate::table::{Known, LabelTable};
 use crate::wide::{WIDE, first_difference};
@@ -42,6 +43,7 @@ pub(crate) struct Sample<'t> {
 #[derive(Clone, Copy, Debug)]
 struct Key<'t> {
     at: usize,
+    value: usize,
     end: usize,
     known: Known<'t>,
     /// Without a name there is nothing to know: `service=""` is a route without a service.
@@ -68,6 +70,8 @@ pub(crate) struct SampleReader<'b, 't> {
     /// Whether that sample is one of [`UPSTREAM_FAMILY`].
     upstream: bool,
     key: Option<Key<'t>>,
+    /// The index behind its closing brace, counted from its start.
+    after: usize,
     /// Its first labels: `labels[..count]`.
     labels: [Label; REMEMBERED],
     count: usize,
@@ -83,6 +87,7 @@ impl<'b, 't> SampleReader<'b, 't> {
             len: 0,
             upstream: false,
             key: None,
+            after: 0,
             labels: [Label::default(); REMEMBERED],
             count: 0,
         }
@@ -105,6 +110,7 @@ impl<'b, 't> SampleReader<'b, 't> {
         };
         let mut clash = false;
         let after = self.labels(start, index, from, &mut clash);
+        self.after = after.map_or(0, |after| after - start);
         // A line that failed, or that repeats a label, must not be what the next one resumes from.
         let end = after.and_then(|i| tail(self.block, i));
         let (Some(end), false) = (end, clash) else {
@@ -146,6 +152,30 @@ impl<'b, 't> SampleReader<'b, 't> {
         } else {
             None
         }
+    }
+
+    /// The sample that was just read, with the labels that it earns, if it has labels of its own and none twice.
+    #[inline]
+    pub(crate) fn observed<'a>(&self, added: Option<&'a [u8]>) -> Option<Observed<'a>>
+    where
+        'b: 'a,
+    {
+        let line = self
+            .block
+            .get(self.start..(self.start + self.len).checked_sub(1)?)?;
+        let last = self.labels.get(self.count.checked_sub(1)?)?.at;
+        let service = match self.key.filter(|_| !self.upstream) {
+            Some(key) => line.get(key.value..key.end - 1)?,
+            None => b"",
+        };
+        Some(Observed {
+            line,
+            labels: self.labels.first()?.at,
+            last,
+            after: self.after,
+            service,
+            added,
+        })
     }
 
     /// A sample that names a Kong service and has one of the added labels passes as it is.
@@ -224,6 +254,7 @@ impl<'b, 't> SampleReader<'b, 't> {
                     let name = block.get(value..closing - 1)?;
                     self.key = Some(Key {
                         at: i - start,
+                        value: value - start,
                         end: closing - start,
                         known: self.look_up(name),
                         empty: name.is_empty(),

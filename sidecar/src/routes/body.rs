@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::metrics::{Metrics, ScrapeOutcome};
 use crate::scrape::{Broken, PipeReader};
+use crate::summary::Listing;
 
 /// A few bytes at once, or a scrape as it comes.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct Body(Kind);
 enum Kind {
     Full(Option<Bytes>),
     Scrape(Passing),
+    Summary(Listing),
 }
 
 impl Body {
@@ -29,6 +31,11 @@ impl Body {
 
     pub(super) fn full(bytes: Bytes) -> Self {
         Self(Kind::Full(Some(bytes)))
+    }
+
+    /// A summary as it is read.
+    pub(super) fn summary(listing: Listing) -> Self {
+        Self(Kind::Summary(listing))
     }
 
     /// The rest of a scrape, which must be through by `deadline`.
@@ -61,6 +68,9 @@ impl http_body::Body for Body {
                 .reader
                 .poll_next(cx)
                 .map(|next| next.map(|bytes| bytes.map(Frame::data))),
+            Kind::Summary(listing) => {
+                Poll::Ready(listing.next_piece().map(|piece| piece.map(Frame::data)))
+            }
         }
     }
 
@@ -71,7 +81,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Scrape(_) => SizeHint::default(),
+            Kind::Scrape(_) | Kind::Summary(_) => SizeHint::default(),
         }
     }
 }

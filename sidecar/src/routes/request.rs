@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::ACCEPT_ENCODING;
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL};
 use http::{HeaderMap, HeaderName};
 use tagalong_exposition::{Keep, negotiate};
 use tagalong_wire::contract::{SAMPLES_ALL, SAMPLES_ENRICHED, SAMPLES_QUERY};
@@ -22,6 +22,21 @@ pub(super) fn time_allowed(headers: &HeaderMap) -> Duration {
 /// Whether gzip is asked for.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     negotiate::accepts_gzip(lines(headers, &ACCEPT_ENCODING))
+}
+
+/// How old what a summary tells may be, if the request does not say so.
+const USUAL_AGE: Duration = Duration::from_secs(5);
+
+/// How old what a summary tells may be: `max-age`, as any cache is asked (RFC 9111, section 5.2.1).
+pub(super) fn max_age(headers: &HeaderMap) -> Duration {
+    lines(headers, &CACHE_CONTROL)
+        .flat_map(|line| line.split(','))
+        .find_map(|part| {
+            let (name, seconds) = part.split_once('=')?;
+            let asked = name.trim().eq_ignore_ascii_case("max-age");
+            asked.then(|| seconds.trim().parse().ok())?
+        })
+        .map_or(USUAL_AGE, Duration::from_secs)
 }
 
 fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
@@ -84,6 +99,21 @@ mod tests {
             );
         }
         assert_eq!(time_allowed(&HeaderMap::new()), Duration::from_millis(9500));
+    }
+
+    #[test]
+    fn the_age_that_a_summary_may_have() {
+        for (told, age) in [
+            ("max-age=4", 4),
+            ("no-transform, Max-Age = 0", 0),
+            ("max-age=-1", 5),
+            ("max-age=soon", 5),
+            ("no-cache", 5),
+        ] {
+            let asked = max_age(&headers("cache-control", &[told]));
+            assert_eq!(asked, Duration::from_secs(age), "{told}");
+        }
+        assert_eq!(max_age(&HeaderMap::new()), USUAL_AGE);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One scrape of Kong and those who share it.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
-use tagalong_exposition::Keep;
+use tagalong_exposition::{AmbiguousNames, Keep, Unobserved};
 use tagalong_runtime::serve::ConnectionHandle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -24,6 +25,7 @@ use super::request::{ScrapeAnswer, ScrapeError, Seat};
 use super::upstream::Upstream;
 use crate::kong::{KongError, SILENCE, discard};
 use crate::metrics::{self, Metrics};
+use crate::summary::Watch;
 use crate::table::ActiveTable;
 
 /// What is handed out at once, in bytes, if Kong has sent enough: fewer and larger writes.
@@ -40,6 +42,7 @@ pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat
             return;
         }
     };
+    let asked = Instant::now();
     let answer = match link {
         Ok(link) => match ask(&shared, link, &mut seats).await {
             Some(answer) => answer,
@@ -56,7 +59,7 @@ pub(super) async fn fly<U: Upstream>(shared: Arc<Shared<U>>, mut seats: Vec<Seat
             }
         }
         Ok((content_type, body)) => {
-            Flight::board(shared, &content_type, seats)
+            Flight::board(shared, &content_type, seats, asked)
                 .stream(body)
                 .await;
         }
@@ -110,6 +113,8 @@ struct Flight<U> {
     table: Arc<ActiveTable>,
     /// Whether the sidecar's own families may follow: not behind the `# EOF` of OpenMetrics.
     own: bool,
+    /// What passes on the first side also goes into a summary.
+    watch: Option<Watch>,
     sides: Vec<Side>,
     stand_still: StandStill,
     wake: Arc<Notify>,
@@ -135,7 +140,12 @@ struct Passenger {
 }
 
 impl<U: Upstream> Flight<U> {
-    fn board(shared: Arc<Shared<U>>, content_type: &HeaderValue, seats: Vec<Seat>) -> Self {
+    fn board(
+        shared: Arc<Shared<U>>,
+        content_type: &HeaderValue,
+        seats: Vec<Seat>,
+        asked: Instant,
+    ) -> Self {
         let wake = Arc::new(Notify::new());
         let (mut all, mut enriched) = (Vec::new(), Vec::new());
         for seat in seats {
@@ -168,8 +178,11 @@ impl<U: Upstream> Flight<U> {
         let openmetrics = text
             .to_ascii_lowercase()
             .starts_with("application/openmetrics-text");
+        let table = shared.tables.load_full();
+        let watch = shared.summaries.begin(asked, table.version.is_some());
         Self {
-            table: shared.tables.load_full(),
+            table,
+            watch,
             own: !openmetrics,
             shared,
             sides,
@@ -180,10 +193,13 @@ impl<U: Upstream> Flight<U> {
 
     async fn stream(mut self, mut body: U::Body) {
         while self.room().await {
+            let unread = self.readers().next().is_none();
             let mut next = tokio::select! {
                 frame = body.frame() => Some(frame),
                 // A reader has taken something or gone.
                 () = self.wake.notified() => continue,
+                // Who reads has a timeout of his own.
+                () = tokio::time::sleep(SILENCE), if unread => break,
             };
             while let Some(frame) = next {
                 match frame {
@@ -215,8 +231,14 @@ impl<U: Upstream> Flight<U> {
     }
 
     fn render(&mut self, chunk: &[u8]) {
+        let labels = &self.table.labels;
+        let mut watch = self.watch.as_ref();
         for side in &mut self.sides {
-            side.rendering.push(&self.table.labels, chunk);
+            let rendering = &mut side.rendering;
+            match watch.take() {
+                Some(watch) => watch.show(|ledger| rendering.push(labels, chunk, ledger)),
+                None => rendering.push(labels, chunk, &mut Unobserved),
+            }
         }
     }
 
@@ -235,19 +257,27 @@ impl<U: Upstream> Flight<U> {
         let (metrics, table, own) = (&self.shared.metrics, &self.table, self.own);
         for (at, side) in self.sides.iter_mut().enumerate() {
             let keep = side.keep;
-            side.rendering
-                .finish(&table.labels, |stats, ambiguous, out| {
-                    if at == 0 {
-                        metrics.samples(stats);
-                    }
-                    if own && keep == Keep::All {
-                        metrics.write(table, out);
-                    }
-                    // Whoever collects many pods is to know of these, too.
-                    if own {
-                        metrics::write_ambiguous(ambiguous, out);
-                    }
-                });
+            let write = |stats, ambiguous: &AmbiguousNames, out: &mut Vec<u8>| {
+                if at == 0 {
+                    metrics.samples(stats);
+                }
+                if own && keep == Keep::All {
+                    metrics.write(table, out);
+                }
+                // Whoever collects many pods is to know of these, too.
+                if own {
+                    metrics::write_ambiguous(ambiguous, out);
+                }
+            };
+            let (labels, rendering) = (&table.labels, &mut side.rendering);
+            match self.watch.take() {
+                None => rendering.finish(labels, &mut Unobserved, write),
+                Some(watch) => {
+                    watch.show(|ledger| rendering.finish(labels, ledger, write));
+                    // Before its reader knows: who waited for the look is to find it.
+                    watch.land(rendering.stats().lines);
+                }
+            }
             side.hand_out().await;
             side.end().await;
         }
@@ -279,7 +309,10 @@ impl<U: Upstream> Flight<U> {
             for side in &mut self.sides {
                 side.readers.retain(|reader| !reader.writer.is_over());
             }
-            self.sides.retain(|side| !side.readers.is_empty());
+            // A look goes on without readers, as Kong does.
+            let mut watched = self.watch.is_some();
+            self.sides
+                .retain(|side| mem::take(&mut watched) || !side.readers.is_empty());
             if self.sides.is_empty() {
                 return false;
             }
@@ -367,6 +400,10 @@ impl Side {
 
     async fn hand_out(&mut self) {
         let piece = self.rendering.take();
+        if self.readers.is_empty() {
+            self.gzip = None;
+            return;
+        }
         for reader in &mut self.readers {
             reader.grace.earn(piece.len());
             if !reader.gzip {

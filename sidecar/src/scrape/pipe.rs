@@ -23,6 +23,9 @@ pub enum Broken {
     /// The reader held others up for too long.
     #[error("the reader was too slow")]
     TooSlow,
+    /// A summary was not read before Kong was looked at again.
+    #[error("there is a newer summary")]
+    Renewed,
     /// The flight is gone without a word: it panicked.
     #[error("the sidecar failed at this scrape")]
     Panic,

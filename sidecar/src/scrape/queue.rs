@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::request::Seat;
 use crate::metrics::Metrics;
 use crate::outcome::OutcomeLog;
+use crate::summary::Summaries;
 use crate::table::TableHandle;
 
 /// How much of Kong's words the log takes, in bytes.
@@ -19,6 +20,7 @@ pub(super) struct Shared<U> {
     pub(super) upstream: U,
     pub(super) tables: TableHandle,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) summaries: Arc<Summaries>,
     pub(super) queue: Mutex<Queue>,
     /// Somebody has begun to wait.
     pub(super) arrival: Notify,
@@ -33,11 +35,17 @@ pub(super) struct Queue {
 }
 
 impl<U> Shared<U> {
-    pub(super) fn new(upstream: U, tables: TableHandle, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        upstream: U,
+        tables: TableHandle,
+        metrics: Arc<Metrics>,
+        summaries: Arc<Summaries>,
+    ) -> Self {
         Self {
             upstream,
             tables,
             metrics,
+            summaries,
             queue: Mutex::default(),
             arrival: Notify::new(),
             log: OutcomeLog::default(),

@@ -3,7 +3,7 @@
 use std::mem;
 
 use bytes::Bytes;
-use tagalong_exposition::{AmbiguousNames, Keep, LabelTable, Options, Rewriter, Stats};
+use tagalong_exposition::{AmbiguousNames, Keep, LabelTable, Observer, Options, Rewriter, Stats};
 
 /// One selection of samples as it streams by. Made once, however many read.
 pub(super) struct Rendering {
@@ -28,12 +28,13 @@ impl Rendering {
     }
 
     /// Takes the next bytes of Kong's, and adds to the piece.
-    pub(super) fn push(&mut self, table: &LabelTable, chunk: &[u8]) {
+    pub(super) fn push(&mut self, table: &LabelTable, chunk: &[u8], observer: &mut impl Observer) {
         if self.out.is_empty() {
             self.out
                 .reserve_exact((self.usual + self.usual / 8).max(chunk.len()));
         }
-        self.rewriter.push(table, chunk, &mut self.out);
+        self.rewriter
+            .push_observed(table, chunk, &mut self.out, observer);
     }
 
     /// How many bytes the piece has.
@@ -55,9 +56,11 @@ impl Rendering {
     pub(super) fn finish(
         &mut self,
         table: &LabelTable,
+        observer: &mut impl Observer,
         write: impl FnOnce(Stats, &AmbiguousNames, &mut Vec<u8>),
     ) {
-        self.rewriter.finish(table, &mut self.out);
+        self.rewriter
+            .finish_observed(table, &mut self.out, observer);
         let mut own = Vec::new();
         write(self.rewriter.stats(), self.rewriter.ambiguous(), &mut own);
         if !own.is_empty() {

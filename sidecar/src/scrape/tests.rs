@@ -81,7 +81,12 @@ where
         script,
     };
     (
-        Scraper::new(upstream, TableHandle::default(), Arc::clone(&metrics)),
+        Scraper::new(
+            upstream,
+            TableHandle::default(),
+            Arc::clone(&metrics),
+            Arc::new(Summaries::new(1 << 20, Arc::clone(&metrics))),
+        ),
         metrics,
     )
 }
@@ -104,7 +109,7 @@ where
 }
 
 async fn next(reader: &mut PipeReader) -> Option<Result<Bytes, Broken>> {
-    std::future::poll_fn(|cx| reader.poll_next(cx)).await
+    poll_fn(|cx| reader.poll_next(cx)).await
 }
 
 async fn read(mut reader: PipeReader) -> Result<usize, Broken> {
@@ -317,7 +322,7 @@ async fn a_seat_given_back_is_not_flown() {
     {
         // Dropped before the flight's task runs at all.
         let mut asking = Box::pin(ask(&scraper));
-        let polled = std::future::poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await;
+        let polled = poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await;
         assert!(polled.is_pending());
     }
     tokio::task::yield_now().await;

@@ -11,3 +11,4 @@ mod noise;
 mod process;
 mod sharing;
 mod stream;
+mod summary;
