@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod desired;
 pub mod diff;
 pub mod report;
+pub mod reverts;
 pub mod status;
 pub mod subject;
 pub mod uninjected;
@@ -22,6 +23,7 @@ use crate::lease::installation::Standing;
 use crate::names::survey::Unlabelled;
 use backoff::Backoff;
 use report::StatusReporter;
+use reverts::Reverts;
 use status::PassResult;
 use std::time::Duration;
 use tagalong_index::Key;
@@ -58,7 +60,7 @@ pub async fn run(
     drain: Drain,
 ) {
     let mut changed = writer.world.changed();
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut reverts) = (Backoff::default(), Reverts::default());
     loop {
         // What is not yet seen would look as if it were gone, and be taken back.
         let ready = async {
@@ -80,7 +82,7 @@ pub async fn run(
             &writer,
             &mut reporter,
             &mut uninjected,
-            &mut backoff,
+            (&mut backoff, &mut reverts),
             trust.as_deref(),
             (names, waiting),
         )
@@ -106,7 +108,7 @@ async fn pass(
     writer: &Writer,
     reporter: &mut StatusReporter,
     uninjected: &mut Uninjected,
-    backoff: &mut Backoff,
+    (backoff, reverts): (&mut Backoff, &mut Reverts),
     trust: Option<&str>,
     (unlabelled, another): (Unlabelled, Option<Key>),
 ) -> Option<Duration> {
@@ -129,20 +131,24 @@ async fn pass(
         );
         stages.push(found.touch);
     }
+    let stages = reverts.admit(stages, Instant::now());
     let stages = backoff.admit(stages, Instant::now());
     let written = writer.carry_out(stages).await;
     let again = (!written.done.is_empty()).then_some(AGAIN);
     if again.is_some() {
         tracing::info!(writes = written.done.len(), "reconciled");
     }
+    reverts.note(&written.done, Instant::now());
     backoff.note(written, Instant::now());
     let result = PassResult {
         failed: backoff.errors(),
+        reverted: reverts.told(),
         uninjected: found.pods,
         unlabelled,
         another,
     };
     let pending = reporter.report(&plans, &result).await;
-    let next = [again, backoff.next(Instant::now()), pending, found.next];
-    next.into_iter().flatten().min()
+    let held = [backoff.next(Instant::now()), reverts.next(Instant::now())];
+    let next = [again, pending, found.next].into_iter().chain(held);
+    next.flatten().min()
 }

@@ -83,6 +83,39 @@ impl Action {
     }
 }
 
+impl Action {
+    /// The same without the version that stands: what is written, whatever happened in between.
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        let mut action = self.clone();
+        match &mut action {
+            Self::Plugin { version, .. }
+            | Self::ConfigMap { version, .. }
+            | Self::Policy { version, .. } => *version = None,
+            Self::DeletePlugin { version, .. }
+            | Self::DeleteConfigMap { version, .. }
+            | Self::DeletePolicy { version, .. } => version.clear(),
+            Self::Metadata { patch, .. } => {
+                if let Some(metadata) = patch["metadata"].as_object_mut() {
+                    metadata.remove("resourceVersion");
+                }
+            }
+        }
+        action
+    }
+
+    /// Whether it only brings the object through the webhooks.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        match self.lasting() {
+            Self::Metadata { patch, .. } => {
+                patch["metadata"].as_object().is_some_and(Map::is_empty)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A kind whose metadata is patched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patched {

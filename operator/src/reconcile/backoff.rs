@@ -100,8 +100,8 @@ impl Backoff {
 
     /// Notes what came of the writes.
     pub fn note(&mut self, written: Written, now: Instant) {
-        for subject in &written.done {
-            self.0.remove(subject);
+        for action in &written.done {
+            self.0.remove(&action.subject());
         }
         for (action, error) in written.failed {
             let subject = action.subject();

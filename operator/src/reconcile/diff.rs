@@ -106,6 +106,7 @@ fn service_patch(service: &ObservedService, desired: Option<&str>) -> Option<Val
         version,
         plugins,
         added,
+        ..
     } = service;
     let named = |plugin: &str| {
         plugins

@@ -28,6 +28,11 @@ use tokio::time::Instant;
 /// A note of an Event may hold 1 kB (`validateV1EventSeries` and its neighbours in Kubernetes).
 const NOTE: usize = 1000;
 
+/// What is normal in the first seconds of a new Gateway is an Event only once it has stood for so long.
+const SETTLES: Duration = Duration::from_secs(30);
+/// The reasons of that.
+const SETTLING: [&str; 2] = ["Pending", "DataPlaneNotFound"];
+
 /// What was reported: of which extension, if of one; the reason; about what; and in which words, unless they are the API
 /// server's, which may differ each time.
 type Reported = (Option<Key>, &'static str, Option<Subject>, Option<String>);
@@ -40,6 +45,8 @@ pub struct StatusReporter {
     world: World,
     metrics: metrics::Reconcile,
     reported: BTreeSet<Reported>,
+    /// What may yet settle, and since when it has stood.
+    settling: BTreeMap<Reported, Instant>,
     /// Statuses that could not be written, and over which version.
     pending: BTreeMap<Key, (Pause, Option<String>)>,
     /// Kong's own definition of the kind has no room for conditions: it drops them without a word.
@@ -63,6 +70,7 @@ impl StatusReporter {
             world,
             metrics,
             reported: BTreeSet::new(),
+            settling: BTreeMap::new(),
             pending: BTreeMap::new(),
             without_conditions: BTreeSet::new(),
         }
@@ -75,6 +83,7 @@ impl StatusReporter {
         let mut unclaimed = result.failed.clone();
         let mut next = None;
         let pending = std::mem::take(&mut self.pending);
+        let settling = std::mem::take(&mut self.settling);
         for plan in plans {
             let (found, stands) = self.world.with(|state| {
                 let found = problems(plan, &state.index, result);
@@ -100,6 +109,11 @@ impl StatusReporter {
                 let words = (problem.reason != WRITE_FAILED).then(|| problem.message.clone());
                 let reported = (extension, problem.reason, problem.about.clone(), words);
                 if !self.reported.contains(&reported) {
+                    let since = settling.get(&reported).copied();
+                    if let Some(left) = self.settles(&reported, since) {
+                        next = [next, Some(left)].into_iter().flatten().min();
+                        continue;
+                    }
                     self.event(&regarding, problem).await;
                 }
                 now.insert(reported);
@@ -129,6 +143,18 @@ impl StatusReporter {
                 .set(count);
         }
         next
+    }
+
+    /// How long to wait with the Event of something that may yet settle, and has stood `since`.
+    fn settles(&mut self, reported: &Reported, since: Option<Instant>) -> Option<Duration> {
+        let (now, reason) = (Instant::now(), reported.1);
+        let since = since.unwrap_or(now);
+        let left = (since + SETTLES).saturating_duration_since(now);
+        if !SETTLING.contains(&reason) || left.is_zero() {
+            return None;
+        }
+        self.settling.insert(reported.clone(), since);
+        Some(left)
     }
 
     async fn event(&mut self, regarding: &ObjectReference, problem: &Problem) {

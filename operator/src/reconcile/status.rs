@@ -35,6 +35,8 @@ pub const WRITE_FAILED: &str = "WriteFailed";
 pub struct PassResult {
     /// What cannot be written, and why.
     pub failed: BTreeMap<Subject, String>,
+    /// What somebody keeps taking back.
+    pub reverted: BTreeSet<Subject>,
     /// Pods that have gone without a sidecar for long, by DataPlane.
     pub uninjected: BTreeMap<Key, BTreeSet<Key>>,
     /// Names that lack the label of a Service.
@@ -120,6 +122,12 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
         ),
         detail: None,
     }));
+    let taken_back = result.reverted.iter();
+    problems.extend(
+        taken_back
+            .filter(|subject| concerns(plan, subject))
+            .map(reverted),
+    );
     let failed = result.failed.iter();
     problems.extend(
         failed
@@ -145,6 +153,19 @@ fn left_out(service: &Key, lack: Lack, names: &Sentences) -> Problem {
         reason,
         about: Some(SubjectKind::Service.at(service)),
         message,
+        detail: None,
+    }
+}
+
+fn reverted(subject: &Subject) -> Problem {
+    Problem {
+        condition: Some(PROGRAMMED),
+        reason: "Reverted",
+        about: Some(subject.clone()),
+        message: format!(
+            "somebody keeps taking back what tagalong writes to {subject}. It is written again ever more rarely, at \
+             least every ten minutes; let that tool ignore the field, or write there what tagalong does"
+        ),
         detail: None,
     }
 }

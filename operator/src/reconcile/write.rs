@@ -5,7 +5,7 @@ use crate::lease::{Writes, patches, puts};
 use crate::metrics::{self, KindLabel};
 use crate::reconcile::action::{Action, Patched};
 use crate::reconcile::desired::policies::DesiredPolicy;
-use crate::reconcile::subject::{Subject, SubjectKind};
+use crate::reconcile::subject::SubjectKind;
 use crate::world::World;
 use crate::world::observed::{EXTENSION, Observe};
 use futures::StreamExt as _;
@@ -47,7 +47,7 @@ pub struct Writer {
 #[derive(Debug, Default)]
 pub struct Written {
     /// What was written.
-    pub done: Vec<Subject>,
+    pub done: Vec<Action>,
     /// What was not, and why; without a reason, someone else changed the object in between.
     pub failed: Vec<(Action, Option<String>)>,
 }
@@ -78,7 +78,7 @@ impl Writer {
                 match result {
                     Ok(()) => {
                         self.metrics.writes.get_or_create(&label).inc();
-                        written.done.push(subject);
+                        written.done.push(action);
                     }
                     Err(Failed::Conflict | Failed::Gone) => written.failed.push((action, None)),
                     Err(Failed::Other(error)) => {

@@ -24,6 +24,7 @@ mod recipes;
 mod refusals;
 mod relabelling;
 mod replicas;
+mod reverts;
 mod rotation;
 mod scale;
 mod unreadable;

@@ -101,7 +101,7 @@ fn one_object_holds_back_no_other_and_success_ends_it() {
             .is_some_and(|next| next >= seconds(0.5) && next <= seconds(1.0))
     );
     let written = Written {
-        done: vec![action("a", "1").subject()],
+        done: vec![action("a", "1")],
         ..Written::default()
     };
     backoff.note(written, start);

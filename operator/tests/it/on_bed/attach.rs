@@ -320,6 +320,9 @@ async fn the_status_follows_what_comes_late() -> Result {
     control_plane(&client, name, "cp", "dp", &["x"]).await?;
     says("Accepted", "True Accepted").await?;
     says("ResolvedRefs", "False DataPlaneNotFound").await?;
+    // Conditions say at once what an Event says only where it stays: each new Gateway begins so.
+    let told = support::told::events(&client, name, "DataPlaneNotFound").await?;
+    assert!(told.is_empty(), "{told:?}");
     support::dataplane(&client, name, "dp").await?;
     says("ResolvedRefs", "False ServiceNotFound").await?;
     service(&client, name, "a", None).await?;
