@@ -268,15 +268,16 @@ impl Holds {
     }
 
     /// What the controllers say of an object is another. Says whether Kong refuses it now where it did not, or no longer.
-    pub(crate) fn shown(&mut self, source: &Source, uid: Option<&Name>, shown: &Shown) -> bool {
+    pub(crate) fn shown(&mut self, source: &Source, since: &Since, shown: &Shown) -> bool {
         let Some(hold) = self.held.get(source) else {
             return false;
         };
-        if hold.since.uid.as_ref() != uid {
-            return false;
+        let mut hold = hold.clone();
+        // Generations of another object of the name count anew.
+        if hold.since.uid != since.uid {
+            hold.since = since.clone();
         }
         let generation = hold.since.generation;
-        let mut hold = hold.clone();
         let before = hold.refused().count();
         hold.unshown.retain(|gateway, unshown| {
             unshown.refused = shown.refuses(gateway, generation);

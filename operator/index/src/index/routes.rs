@@ -85,7 +85,7 @@ impl Index {
                 let old = (&*old.claims, old.audience.parents.as_deref());
                 self.holds.edited(source, old, new, since, &shown);
             }
-            Some(newest) if self.holds.shown(source, since.uid.as_ref(), &shown) => {
+            Some(newest) if self.holds.shown(source, &since, &shown) => {
                 let views = self.topology.views.iter();
                 let sees = views.filter(|(_, view)| view.sees(&newest.audience));
                 let sees = sees.map(|(dataplane, _)| dataplane.clone());

@@ -449,3 +449,18 @@ fn after_a_restart_a_refusal_is_waited_for_whatever_is_seen_first() {
     story.apply(&route(2, &["b"], &SHOWN_2));
     story.says(Some("n/b"));
 }
+
+/// As after a watch that was away: the route was deleted and created again, and nobody saw it go.
+#[test]
+fn another_object_of_the_name_counts_its_own_generations() {
+    let mut story = Story::reported();
+    story.apply(&route(6, &["a"], &[("g1", "True", 6), ("g2", "True", 6)]));
+    story.apply(&route(7, &["b"], &[("g1", "True", 6), ("g2", "True", 6)]));
+    let mut another = route(1, &["b"], &[("g1", "Unknown", 1)]);
+    another.json["metadata"]["uid"] = json!("another");
+    story.apply(&another);
+    story.says(None);
+    another.json["status"] = route(1, &["b"], &SHOWN_1).json["status"].clone();
+    story.apply(&another);
+    story.says(Some("n/b"));
+}
