@@ -79,7 +79,7 @@ mod table;
 mod wide;
 
 pub use ambiguous::AmbiguousNames;
-pub use observe::{Observed, Observer, Unobserved};
+pub use observe::{ObservedSample, Observer, Unobserved};
 pub use options::{Keep, Options, Stats};
 pub use rewrite::Rewriter;
 pub use table::LabelTable;

@@ -2,7 +2,7 @@
 
 /// A sample with labels, and the line that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed<'a> {
+pub struct ObservedSample<'a> {
     /// The line as it came, without its line feed.
     pub line: &'a [u8],
     /// Where its first label begins in the line.
@@ -27,7 +27,7 @@ pub trait Observer {
 
     /// A sample. Says whether those that follow are to be shown, as far as they differ from it in the last label's
     /// value and in their number only: such as the buckets of one histogram.
-    fn sample(&mut self, sample: &Observed<'_>) -> bool;
+    fn sample(&mut self, sample: &ObservedSample<'_>) -> bool;
 
     /// A sample that is as the one before it, but for the last label's value, as it is escaped there, and the number: one to
     /// seven digits. Only enriched samples are shown so, and only where [`sample`](Self::sample) asked for it; any sample
@@ -47,7 +47,7 @@ impl Observer for Unobserved {
     const SEES: bool = false;
 
     #[inline]
-    fn sample(&mut self, _: &Observed<'_>) -> bool {
+    fn sample(&mut self, _: &ObservedSample<'_>) -> bool {
         false
     }
 

@@ -90,13 +90,13 @@ impl Rewriter {
     /// As [`push`](Self::push), and shows the observer what passes.
     ///
     /// ```
-    /// use tagalong_exposition::{LabelTable, Observed, Observer, Options, Rewriter};
+    /// use tagalong_exposition::{LabelTable, ObservedSample, Observer, Options, Rewriter};
     ///
     /// #[derive(Default)]
     /// struct Requests(usize);
     ///
     /// impl Observer for Requests {
-    ///     fn sample(&mut self, sample: &Observed<'_>) -> bool {
+    ///     fn sample(&mut self, sample: &ObservedSample<'_>) -> bool {
     ///         self.0 += usize::from(sample.service == b"echo");
     ///         false
     ///     }

@@ -7,7 +7,7 @@
 
 use crate::added::{SERVICE, UPSTREAM, UPSTREAM_FAMILY, is_added};
 use crate::grammar::{at, blanks, decimal, label_name, metric_name, quoted, value, value_end};
-use crate::observe::Observed;
+use crate::observe::ObservedSample;
 use crate::opening::Opening;
 use crate::table::{Known, LabelTable};
 use crate::wide::{WIDE, first_difference};
@@ -156,7 +156,7 @@ impl<'b, 't> SampleReader<'b, 't> {
 
     /// The sample that was just read, with the labels that it earns, if it has labels of its own and none twice.
     #[inline]
-    pub(crate) fn observed<'a>(&self, added: Option<&'a [u8]>) -> Option<Observed<'a>>
+    pub(crate) fn observed<'a>(&self, added: Option<&'a [u8]>) -> Option<ObservedSample<'a>>
     where
         'b: 'a,
     {
@@ -168,7 +168,7 @@ impl<'b, 't> SampleReader<'b, 't> {
             Some(key) => line.get(key.value..key.end - 1)?,
             None => b"",
         };
-        Some(Observed {
+        Some(ObservedSample {
             line,
             labels: self.labels.first()?.at,
             last,

@@ -6,7 +6,7 @@
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::quality::RandomState;
-use tagalong_exposition::{Observed, Observer};
+use tagalong_exposition::{ObservedSample, Observer};
 use tagalong_wire::{MAX_SERVICE, MAX_SUMMARY, PodTotals};
 use tokio::time::Instant;
 
@@ -289,7 +289,7 @@ impl Ledger {
         Some(grown)
     }
 
-    fn series_of(&mut self, key: &[u8], seen: &Observed<'_>) -> Option<usize> {
+    fn series_of(&mut self, key: &[u8], seen: &ObservedSample<'_>) -> Option<usize> {
         let hash = self.hash(key);
         let likely = self.at.wrapping_add(1);
         let at = match self.store.find(hash, likely) {
@@ -334,7 +334,7 @@ fn mask((count, sum): (Field, Field)) -> u32 {
 
 impl Observer for Ledger {
     #[inline]
-    fn sample(&mut self, seen: &Observed<'_>) -> bool {
+    fn sample(&mut self, seen: &ObservedSample<'_>) -> bool {
         match read(seen) {
             Reading::Other => false,
             Reading::Series { key, field, value } => {

@@ -1,6 +1,6 @@
 //! What a sample says that a summary is made of.
 
-use tagalong_exposition::Observed;
+use tagalong_exposition::ObservedSample;
 use tagalong_wire::BOUNDS;
 
 /// One of the numbers of a series: [`COUNT`] and so on.
@@ -54,7 +54,7 @@ pub(super) fn is_missed(line: &[u8]) -> bool {
 
 /// Reads a sample. Kong writes its labels always in the same order and without blanks, with `le` last.
 #[inline]
-pub(super) fn read<'a>(seen: &Observed<'a>) -> Reading<'a> {
+pub(super) fn read<'a>(seen: &ObservedSample<'a>) -> Reading<'a> {
     let line = seen.line;
     if let Some(rest) = line.strip_prefix(UPSTREAM) {
         match rest.first() {
@@ -74,7 +74,7 @@ pub(super) fn read<'a>(seen: &Observed<'a>) -> Reading<'a> {
     }
 }
 
-fn scalar<'a>(seen: &Observed<'a>, rest: &[u8], [sum, count]: [Field; 2]) -> Reading<'a> {
+fn scalar<'a>(seen: &ObservedSample<'a>, rest: &[u8], [sum, count]: [Field; 2]) -> Reading<'a> {
     let field = if rest.starts_with(b"sum{") {
         sum
     } else if rest.starts_with(b"count{") {
@@ -89,7 +89,7 @@ fn scalar<'a>(seen: &Observed<'a>, rest: &[u8], [sum, count]: [Field; 2]) -> Rea
     }
 }
 
-fn bucket<'a>(seen: &Observed<'a>) -> Reading<'a> {
+fn bucket<'a>(seen: &ObservedSample<'a>) -> Reading<'a> {
     let read = || {
         let bound = seen.line.get(seen.last..)?.strip_prefix(b"le=\"")?;
         let bound = bound.get(..bound.iter().position(|byte| *byte == b'"')?)?;
@@ -117,7 +117,7 @@ pub(super) fn field(bound: &[u8], likely: usize) -> Option<Field> {
 
 /// The number of a sample.
 #[inline]
-fn value(seen: &Observed<'_>) -> Option<u64> {
+fn value(seen: &ObservedSample<'_>) -> Option<u64> {
     number(seen.line.get(seen.after..)?.strip_prefix(b" ")?)
 }
 
@@ -141,7 +141,7 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
 }
 
 #[cold]
-fn nginx<'a>(seen: &Observed<'a>) -> Reading<'a> {
+fn nginx<'a>(seen: &ObservedSample<'a>) -> Reading<'a> {
     let line = seen.line;
     let label = |name: &[u8]| -> Option<&'a [u8]> {
         let labels = line.get(seen.labels..seen.after)?;
