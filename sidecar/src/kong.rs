@@ -10,9 +10,12 @@ mod error;
 mod tls;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
+use tagalong_runtime::log_rate::shortened;
 use tagalong_runtime::with_causes;
 
 pub use connection::{Connection, KongBody};
@@ -29,6 +32,9 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain;version=0.0.4");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("tagalong-sidecar/", env!("CARGO_PKG_VERSION")));
+
+/// How much of an answer's words an error repeats, in bytes.
+const WORDS: usize = 256;
 
 /// Kong's `/metrics`, wherever it is.
 #[derive(Debug)]
@@ -72,7 +78,7 @@ impl Kong {
             Some(tls) => Box::new(
                 tls.connect(tcp)
                     .await
-                    .map_err(|error| to_kong(format!("TLS: {error}")))?,
+                    .map_err(|error| KongError::Tls(self.url.to_string(), error.to_string()))?,
             ),
         };
         Connection::open(io)
@@ -97,10 +103,26 @@ impl Kong {
                 Err(found) => KongError::NotText(self.url.to_string(), found),
             }
         } else {
-            KongError::Status(self.url.to_string(), head.status)
+            self.refused(head.status, &head.headers)
         };
         discard(body).await;
         Err(error)
+    }
+
+    /// What an answer that is no 200 says of what is wrong.
+    fn refused(&self, status: StatusCode, headers: &HeaderMap) -> KongError {
+        let url = self.url.to_string();
+        let location = headers.get(LOCATION).and_then(|to| to.to_str().ok());
+        match location {
+            Some(to) if status.is_redirection() => {
+                KongError::Redirect(url, status, shortened(to, WORDS).to_owned())
+            }
+            // nginx' answer to plain HTTP on a port that speaks TLS.
+            _ if status == StatusCode::BAD_REQUEST && !self.url.tls => {
+                KongError::PlainHttp(url, status)
+            }
+            _ => KongError::Status(url, status),
+        }
     }
 
     fn request(&self) -> Request<Empty<Bytes>> {
@@ -120,7 +142,8 @@ impl Kong {
     }
 }
 
-/// The type of a text exposition, or what was found instead. A body without any type is taken for text, as Prometheus 2 does.
+/// The type of a text exposition, or what was found instead. A body without any type, or with a blank one, is taken for
+/// text, as Prometheus 2 does.
 fn text_type(headers: &HeaderMap) -> Result<HeaderValue, String> {
     if let Some(coding) = headers
         .get(CONTENT_ENCODING)
@@ -128,7 +151,10 @@ fn text_type(headers: &HeaderMap) -> Result<HeaderValue, String> {
     {
         return Err(format!("the content coding {coding:?}"));
     }
-    let Some(content_type) = headers.get(CONTENT_TYPE) else {
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .filter(|content_type| !content_type.as_bytes().trim_ascii().is_empty());
+    let Some(content_type) = content_type else {
         return Ok(TEXT);
     };
     let essence = content_type

@@ -93,7 +93,7 @@ impl<U: Upstream> Routes<U> {
             // Without chunks a body that breaks off could not be told from one that ends.
             return message(
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "Metrics need HTTP/1.1",
+                "Metrics need HTTP/1.1; behind nginx: proxy_http_version 1.1",
             );
         }
         if path.starts_with(SUMMARY_PATH) {
@@ -189,7 +189,7 @@ impl<U: Upstream> Routes<U> {
 
 fn told(error: &ScrapeError) -> (ScrapeOutcome, StatusCode) {
     match error {
-        ScrapeError::Kong(KongError::Connect(..)) => {
+        ScrapeError::Kong(KongError::Connect(..) | KongError::Tls(..)) => {
             (ScrapeOutcome::KongUnreachable, StatusCode::BAD_GATEWAY)
         }
         ScrapeError::Kong(_) => (ScrapeOutcome::KongBadAnswer, StatusCode::BAD_GATEWAY),

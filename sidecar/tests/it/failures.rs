@@ -122,7 +122,7 @@ async fn what_is_no_exposition_is_refused() {
     // Plain HTTP where TLS was expected.
     let kong = CaptureKong::builder().start().await.expect("a Kong");
     let sidecar = Sidecar::start(&kong.url().replace("http://", "https://"), NO_LABELS);
-    is_502(&sidecar.get("/metrics").await, "TLS: ");
+    is_502(&sidecar.get("/metrics").await, "no TLS with Kong at ");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod floods;
 mod kernel;
 mod labels;
 mod noise;
+mod on_bed;
 mod process;
 mod sharing;
 mod stream;

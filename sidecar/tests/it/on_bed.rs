@@ -1,0 +1,3 @@
+//! What needs programs beyond a Rust compiler: `make cluster-tests`.
+
+mod certificates;
