@@ -62,7 +62,7 @@ unit: ## All tests that need nothing but Rust and a C compiler, the demo among t
 # they may have meanwhile depends on the memory (tests/cluster/src/slots.rs). The first run builds the programs with Go.
 ON_BED = TAGALONG_BUILT=1 RUST_TEST_THREADS=$(STORIES) $(CARGO) test --workspace --locked --test it
 # The chart, the guides and what is held against tools of others. The same crates are built for all, with the same features.
-OF_CHART := $(addprefix on_bed::,checks:: install:: render:: schema:: guides:: kic:: per_backend:: promtool strict_parsers:: textparse:: translator::)
+OF_CHART := $(addprefix on_bed::,checks:: clients:: install:: render:: schema:: guides:: kic:: per_backend:: promtool strict_parsers:: textparse:: translator::)
 
 chart-tests: ## The chart, the guides and what is held against tools of others
 	$(ON_BED) -- $(OF_CHART)

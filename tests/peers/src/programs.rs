@@ -32,10 +32,10 @@ pub const EXPFMT: Program = ours("expfmt", "go/expfmt");
 pub const TEXTPARSE: Program = ours("textparse", "go/textparse");
 /// VictoriaMetrics' parser at work.
 pub const VICTORIAMETRICS: Program = ours("victoriametrics", "go/victoriametrics");
-/// vmagent itself.
+/// vmagent itself, at the version that the tests of clients pin.
 pub const VMAGENT: Program = Program {
     name: "vmagent",
-    module: "go/vmagent",
+    module: "../cluster/modules/vmagent",
     package: "github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent",
     tags: "",
 };

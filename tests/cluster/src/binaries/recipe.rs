@@ -39,6 +39,8 @@ pub enum Tool {
     Promtool,
     /// Reads expositions as Prometheus does when it scrapes (a few Go files of ours around its parser).
     TextParse,
+    /// Scrapes and writes on.
+    Vmagent,
 }
 
 /// The fixed part of a tool's build.
@@ -80,7 +82,7 @@ macro_rules! recipe {
 
 impl Tool {
     /// All of them, in the order in which a cold build is shortest: what shares packages is adjacent.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::KubeScheduler,
@@ -95,6 +97,7 @@ impl Tool {
         Self::Promtool,
         Self::TextParse,
         Self::PrometheusAdapter,
+        Self::Vmagent,
         Self::Kwok,
         Self::KongIngressController,
         Self::KongTranslator,
@@ -133,6 +136,11 @@ impl Tool {
             }
             KONG_INGRESS_CONTROLLER => {
                 format!("-X {KONG_INGRESS_CONTROLLER}/internal/manager/metadata.Release={version}")
+            }
+            "github.com/VictoriaMetrics/VictoriaMetrics" => {
+                format!(
+                    "-X github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=vmagent-{version}"
+                )
             }
             "github.com/prometheus/prometheus" => {
                 // The Go module v0.314.0 is the release 3.14.0.
@@ -298,6 +306,14 @@ impl Tool {
                 "./textparse",
                 VERSION,
                 10
+            ),
+            Self::Vmagent => recipe!(
+                "vmagent",
+                "vmagent",
+                "github.com/VictoriaMetrics/VictoriaMetrics",
+                "github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent",
+                VERSION,
+                30
             ),
         }
     }

@@ -17,10 +17,10 @@ use tagalong_kong::captures;
 /// What the parser makes of an exposition.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Read {
-    refused: Option<String>,
-    types: BTreeMap<String, String>,
-    samples: usize,
+pub struct Read {
+    pub refused: Option<String>,
+    pub types: BTreeMap<String, String>,
+    pub samples: usize,
 }
 
 fn root() -> PathBuf {
@@ -65,7 +65,8 @@ fn merged(format: Format, pods: &[&[u8]]) -> (Vec<u8>, bool) {
     (out, whole)
 }
 
-fn read(files: &[PathBuf]) -> BTreeMap<String, Read> {
+/// What the parsers make of the files `FORMAT.*`.
+pub fn read(files: &[PathBuf]) -> BTreeMap<String, Read> {
     let output = Command::new(root().join("tests/prometheus-client/run"))
         .args(files)
         .output()

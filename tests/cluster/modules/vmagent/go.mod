@@ -1,4 +1,4 @@
-module tagalong.dev/tests/peers/vmagent
+module tagalong.dev/tests/cluster/modules/vmagent
 
 go 1.26.6
 
