@@ -106,7 +106,6 @@ fn service_patch(service: &ObservedService, desired: Option<&str>) -> Option<Val
         version,
         plugins,
         added,
-        ..
     } = service;
     let named = |plugin: &str| {
         plugins

@@ -132,6 +132,24 @@ async fn without_hooks_nothing_is_uninstalled(
     assert_eq!(replicas, "2");
     assert!(!release.gone(CONFIGURATION).await?);
     annotate("meta.helm.sh/release-name=tagalong").await?;
+    // They may apply the Job before the Deployment.
+    let home = format!("--namespace={HOME}");
+    let text = release
+        .kubectl(&["get", DEPLOYMENT, "-ojson", &home], "")
+        .await?;
+    let mut deployment: Value = serde_json::from_str(&text)?;
+    deployment["status"] = Value::Null;
+    let metadata = deployment["metadata"]
+        .as_object_mut()
+        .ok_or("no metadata")?;
+    metadata
+        .retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
+    release.kubectl(&["delete", DEPLOYMENT, &home], "").await?;
+    uninstall(client.clone(), &args, how).await?;
+    assert!(!release.gone(CONFIGURATION).await?);
+    release
+        .kubectl(&["create", "-f", "-"], &deployment.to_string())
+        .await?;
     Ok(())
 }
 
