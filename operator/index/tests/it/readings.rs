@@ -464,3 +464,24 @@ fn another_object_of_the_name_counts_its_own_generations() {
     story.apply(&another);
     story.says(Some("n/b"));
 }
+
+/// The sidecar is to say which of the ambiguous names it sees; an older one must drop the label.
+#[test]
+fn a_name_that_becomes_ambiguous_is_told_as_such() {
+    let mut story = Story::reported();
+    story.apply(&route(1, &["a"], &SHOWN_1));
+    let changes = story.index.apply(route(2, &["b"], &SHOWN_1).object());
+    for change in &changes.tables {
+        let tagalong_index::TableUpdate::Delta(delta) = &change.update else {
+            panic!("{change:?}");
+        };
+        let ambiguous = &delta.set.ambiguous;
+        assert!(ambiguous.services.contains(NAME) && ambiguous.upstreams.contains(NAME));
+        assert!(delta.unset.services.iter().any(|name| name == NAME));
+    }
+    assert_eq!(changes.tables.len(), 2);
+    let table = |story: &Story| story.index.snapshot(&Key::new("n", "g1")).unwrap();
+    assert!(table(&story).ambiguous.services.contains(NAME));
+    story.apply(&route(2, &["b"], &SHOWN_2));
+    assert!(table(&story).ambiguous.is_empty());
+}

@@ -175,3 +175,23 @@ fn only_what_can_change_its_mind_depends_on_anything() {
         [service("n/a"), service("n/b")]
     );
 }
+
+#[test]
+fn algorithms_that_may_use_a_target_of_weight_0() {
+    let safe = |algorithm: &str| {
+        let policy = json!({"spec": {"algorithm": algorithm}});
+        let policy: crds::KongUpstreamPolicy = serde_json::from_value(policy).unwrap();
+        Policy::of(&policy).leaves_weight_zero_out
+    };
+    for algorithm in ["round-robin", "consistent-hashing"] {
+        assert!(safe(algorithm), "{algorithm}");
+    }
+    for algorithm in [
+        "least-connections",
+        "latency",
+        "sticky-sessions",
+        "a new one",
+    ] {
+        assert!(!safe(algorithm), "{algorithm}");
+    }
+}
