@@ -1,5 +1,7 @@
 //! Kinds of Kong Gateway Operator 1.x and Kong Operator 2.x.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{kind::kind, lenient::or_default};
@@ -19,6 +21,9 @@ kind! {
 kind! {
     /// A DataPlane.
     DataPlane = namespaced "gateway-operator.konghq.com" / ["v1beta1"] "DataPlane" "dataplanes" {
+        /// The pods.
+        #[serde(default, deserialize_with = "or_default")]
+        spec: DataPlaneOptions,
         /// What Kong's operator says.
         #[serde(default, deserialize_with = "or_default")]
         status: DataPlaneStatus,
@@ -139,6 +144,70 @@ pub struct GatewayConfigurationSpec {
     /// Options of ControlPlanes (`v1beta1`: with extensions).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_plane_options: Option<ControlPlaneOptions>,
+    /// Options of DataPlanes.
+    #[serde(default, deserialize_with = "or_default")]
+    pub data_plane_options: DataPlaneOptions,
+}
+
+/// What is read of a DataPlane's options: a DataPlane's specification, or that part of a GatewayConfiguration's.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct DataPlaneOptions {
+    /// The Deployment.
+    #[serde(default, deserialize_with = "or_default")]
+    pub deployment: DataPlaneDeployment,
+}
+
+/// What is read of a DataPlane's Deployment.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataPlaneDeployment {
+    /// The pods.
+    #[serde(default, deserialize_with = "or_default")]
+    pub pod_template_spec: DataPlanePods,
+}
+
+/// What is read of a pod template: whether the sidecar is in it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct DataPlanePods {
+    /// Its annotations.
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: DataPlanePodMetadata,
+    /// Its containers.
+    #[serde(default, deserialize_with = "or_default")]
+    pub spec: DataPlanePodSpec,
+}
+
+/// What is read of a pod template's metadata.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct DataPlanePodMetadata {
+    /// Annotations.
+    #[serde(default, deserialize_with = "or_default")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What is read of a pod template's specification.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataPlanePodSpec {
+    /// Containers.
+    #[serde(default, deserialize_with = "or_default")]
+    pub containers: Vec<NameRef>,
+    /// Init containers.
+    #[serde(default, deserialize_with = "or_default")]
+    pub init_containers: Vec<NameRef>,
+}
+
+impl DataPlanePods {
+    /// Whether it has a container, or init container, of that name.
+    #[must_use]
+    pub fn has_container(&self, name: &str) -> bool {
+        let all = self
+            .spec
+            .containers
+            .iter()
+            .chain(&self.spec.init_containers);
+        all.into_iter().any(|container| container.name == name)
+    }
 }
 
 /// What is read of a ControlPlane's options.

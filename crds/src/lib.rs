@@ -40,7 +40,8 @@ pub use self::{
     },
     kong_operator::{
         ControlPlane, ControlPlaneOptions, ControlPlaneSpec, ControlPlaneStatus, DataPlane,
-        DataPlaneRef, DataPlaneStatus, ExtensionRef, GatewayConfiguration,
+        DataPlaneDeployment, DataPlaneOptions, DataPlanePodMetadata, DataPlanePodSpec,
+        DataPlanePods, DataPlaneRef, DataPlaneStatus, ExtensionRef, GatewayConfiguration,
         GatewayConfigurationSpec, NameRef, WatchNamespaces,
     },
     metrics_extension::{

@@ -201,6 +201,17 @@ pub struct OperateArgs {
     )]
     pub missed_after: u64,
 
+    /// Put the sidecar of a Gateway's DataPlane into the GatewayConfiguration that names the extension, from which Kong's operators copy
+    /// it, instead of into the DataPlane, where they take it out again at each reconcile. Needs a webhook that is registered for
+    /// GatewayConfigurations.
+    #[arg(long, env = "TAGALONG_INJECT_AT_SOURCE", default_value_t = false, action = clap::ArgAction::Set)]
+    pub inject_at_source: bool,
+
+    /// Label selector of the webhook's pods in the operator's namespace. No GatewayConfiguration is labelled for injection before all
+    /// of them have `tagalong.dev/injects=gateway-configurations`. Without a selector, they are taken to have it.
+    #[arg(long, env = "TAGALONG_WEBHOOK_PODS")]
+    pub webhook_pods: Option<String>,
+
     /// Seconds between reconcile passes when no event arrives. For tests: a shorter interval finds nothing more.
     #[arg(
         long,

@@ -11,8 +11,10 @@ pub mod action;
 pub mod backoff;
 pub mod desired;
 pub mod diff;
+pub mod gate;
 pub mod report;
 pub mod reverts;
+pub mod sources;
 pub mod status;
 pub mod subject;
 pub mod uninjected;
@@ -22,8 +24,10 @@ use crate::certificates::Bundle;
 use crate::lease::installation::Standing;
 use crate::names::survey::Unlabelled;
 use backoff::Backoff;
+use gate::Gate;
 use report::StatusReporter;
 use reverts::Reverts;
+use sources::Sources;
 use status::PassResult;
 use std::time::Duration;
 use tagalong_index::Key;
@@ -42,6 +46,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Inputs {
     /// What sidecars are to trust.
     pub bundle: Bundle,
+    /// Where sidecars of Gateways' DataPlanes come from, if not from the DataPlanes themselves.
+    pub sources: Option<(Sources, Gate)>,
     /// Names that lack the label of a Service.
     pub unlabelled: watch::Receiver<Unlabelled>,
     /// Whether another installation waits for this one to go.
@@ -78,16 +84,26 @@ pub async fn run(
             Standing::Works { waiting } => waiting.clone(),
             _ => None,
         };
+        let mut wait = resync;
+        let mut source = None;
+        if let Some((sources, gate)) = &mut inputs.sources {
+            if gate.is_open().await {
+                source = Some(sources);
+            } else {
+                wait = gate::EVERY.min(resync);
+            }
+        }
         let next = pass(
             &writer,
             &mut reporter,
             &mut uninjected,
+            source,
             (&mut backoff, &mut reverts),
             trust.as_deref(),
             (names, waiting),
         )
         .await;
-        let wait = next.map_or(resync, |next| next.min(resync));
+        let wait = next.map_or(wait, |next| next.min(wait));
         let waited = drain.cancel(async {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -108,16 +124,20 @@ async fn pass(
     writer: &Writer,
     reporter: &mut StatusReporter,
     uninjected: &mut Uninjected,
+    sources: Option<&mut Sources>,
     (backoff, reverts): (&mut Backoff, &mut Reverts),
     trust: Option<&str>,
     (unlabelled, another): (Unlabelled, Option<Key>),
 ) -> Option<Duration> {
-    let (plans, mut stages, found) = writer.world.with(|state| {
+    let (plans, mut stages, found, placement) = writer.world.with(|state| {
         let (index, observed) = (&state.index, &state.observed);
-        let (plans, desired) = desired::desired(index, observed, trust, &writer.admitted);
+        let placement = sources.map(|sources| sources.place(index, observed, Instant::now()));
+        let placement = placement.unwrap_or_default();
+        let (plans, desired) =
+            desired::desired(index, observed, trust, &writer.admitted, placement);
         let stages = diff::due(&desired, observed);
         let found = uninjected.check(index, observed, Instant::now());
-        (plans, stages, found)
+        (plans, stages, found, desired.placement)
     });
     writer.metrics.passes.inc();
     writer
@@ -130,6 +150,9 @@ async fn pass(
             "bring DataPlanes through the webhook again"
         );
         stages.push(found.touch);
+    }
+    if !placement.touch.is_empty() {
+        stages.push(placement.touch);
     }
     let stages = reverts.admit(stages, Instant::now());
     let stages = backoff.admit(stages, Instant::now());
@@ -146,9 +169,10 @@ async fn pass(
         uninjected: found.pods,
         unlabelled,
         another,
+        fallen_back: placement.fallen_back,
     };
     let pending = reporter.report(&plans, &result).await;
     let held = [backoff.next(Instant::now()), reverts.next(Instant::now())];
-    let next = [again, pending, found.next].into_iter().chain(held);
-    next.flatten().min()
+    let next = [again, pending, found.next, placement.next];
+    next.into_iter().chain(held).flatten().min()
 }

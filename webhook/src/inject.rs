@@ -70,7 +70,7 @@ pub fn inject(object: &Value, old: Option<&Value>, settings: &InjectionSettings)
         match template::added(&base, kind, object, settings, &mut warnings) {
             Ok(mut desired) => {
                 let before = old.and_then(|old| old.pointer(kind.template()));
-                marker::date(&mut desired, before, settings.started);
+                marker::date(&mut desired, before, template, settings.started);
                 (desired, Verdict::Injected)
             }
             Err(refusal) => {

@@ -34,6 +34,15 @@ app.kubernetes.io/component: {{ .component }}
 {{- join "," $labels -}}
 {{- end -}}
 
+{{/* A selector of the webhook's pods. */}}
+{{- define "tagalong.webhookPods" -}}
+{{- $labels := list -}}
+{{- range $name, $value := include "tagalong.selector" (dict "root" . "component" "webhook") | fromYaml -}}
+{{- $labels = append $labels (printf "%s=%s" $name $value) -}}
+{{- end -}}
+{{- join "," $labels -}}
+{{- end -}}
+
 {{/* Labels of every object: dict root, component. Not app.kubernetes.io/managed-by=tagalong: that is what the operator makes. */}}
 {{- define "tagalong.labels" -}}
 {{- $labels := include "tagalong.selector" . | fromYaml -}}

@@ -20,7 +20,7 @@ macro_rules! for_each_kind {
         $callback! {
             Extension(DataPlaneMetricsExtension) written,
             ControlPlane(ControlPlane) read,
-            GatewayConfiguration(GatewayConfiguration) read,
+            GatewayConfiguration(GatewayConfiguration) written,
             DataPlane(DataPlane) written,
             Deployment(Deployment) read,
             DaemonSet(DaemonSet) read,

@@ -28,6 +28,8 @@ pub struct Plan {
     pub attachments: Vec<Attachment>,
     /// GatewayConfigurations that name it, though no ControlPlane that they made does yet.
     pub pending: Vec<Key>,
+    /// All GatewayConfigurations that name it.
+    pub sources: Vec<Key>,
     /// The managed plugins, at most one in a namespace, and only where a Service wants one.
     pub plugins: Vec<PluginPlan>,
     /// The selected Services, in order.
@@ -146,6 +148,7 @@ impl Index {
                 Vec::new()
             },
             attachments,
+            sources: self.configurations_of(extension).cloned().collect(),
             plugins: Vec::new(),
             services: Vec::new(),
         };
@@ -206,6 +209,31 @@ impl Index {
             .chain(self.topology.attachments.keys())
             .collect();
         all.into_iter()
+    }
+
+    /// The GatewayConfigurations that name an extension which exists; Kong's operators copy the name to the ControlPlanes that
+    /// they make. A reference without a namespace means that of the Gateway.
+    pub fn configurations_of(&self, extension: &Key) -> impl Iterator<Item = &Key> {
+        let attachments = self.topology.attachments.get(extension);
+        let is_of_gateway = attachments.into_iter().flatten().any(|one| {
+            let dataplane = one.dataplane.as_ref();
+            dataplane
+                .and_then(|key| self.records.dataplanes.get(key))
+                .is_some_and(|dataplane| dataplane.gateway.is_some())
+        });
+        let record = self.records.extensions.get(extension);
+        let exists = record.is_some_and(|record| !record.deleting);
+        let names = move |key: &Key, (namespace, name): &(Option<Name>, Name)| {
+            let here = match namespace {
+                Some(namespace) => *namespace == extension.namespace,
+                None => is_of_gateway || key.namespace == extension.namespace,
+            };
+            exists && here && *name == extension.name
+        };
+        let configurations = self.records.configurations.iter();
+        configurations
+            .filter(move |(key, one)| one.extensions.iter().any(|reference| names(key, reference)))
+            .map(|(key, _)| key)
     }
 
     // Why no Service of a namespace can have the plugin.

@@ -21,19 +21,22 @@ use crate::reconcile::write::Writer;
 use crate::watch::Context;
 use crate::world::World;
 use crate::world::watched::{watch, written};
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{PatchOperation, TestOperation};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Api, DeleteParams, DynamicObject, Patch};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
-use tagalong_crds::{DataPlaneMetricsExtension, Kind as _};
+use tagalong_crds::{DataPlaneMetricsExtension, GatewayConfiguration, Kind as _};
 use tagalong_index::{Key, Settings};
 use tagalong_runtime::{Drain, Readiness, drain, logging};
+use tagalong_webhook::InjectionSettings;
 use tokio::time::Instant;
 
 /// Between two passes: what a deletion makes possible shows only in the watches.
@@ -207,6 +210,7 @@ async fn take_back(
     if let Some(name) = webhook {
         delete_configuration(&writer.client, name).await?;
     }
+    take_out(writer).await?;
     forget_status(writer).await
 }
 
@@ -226,6 +230,66 @@ async fn another_works(client: &kube::Client, us: Key) -> Option<Key> {
 async fn delete_configuration(client: &kube::Client, name: &str) -> Result<(), Failure> {
     let configurations = Api::<MutatingWebhookConfiguration>::all(client.clone());
     delete(&configurations, "MutatingWebhookConfiguration", name).await
+}
+
+/// Takes the sidecar out of the GatewayConfigurations that no webhook has taken it out of, by the webhook's own function.
+async fn take_out(writer: &Writer) -> Result<(), Failure> {
+    let left: Vec<Key> = writer.world.with(|state| {
+        let left = state.observed.configurations.iter();
+        let left = left.filter(|(_, one)| one.injected && one.label.is_none() && !one.deleting);
+        left.map(|(key, _)| key.clone()).collect()
+    });
+    // What is taken out depends on no setting.
+    let settings = InjectionSettings::new("", "");
+    for key in left {
+        for version in GatewayConfiguration::VERSIONS {
+            let resource = GatewayConfiguration::at(version);
+            let client = writer.client.clone();
+            let api = Api::<DynamicObject>::namespaced_with(client, &key.namespace, &resource);
+            match take_out_of(&api, &key.name, &settings).await {
+                Ok(()) => break,
+                // Not in this version.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => {
+                    return Err(refused(GatewayConfiguration::KIND, &key.to_string(), error));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn take_out_of(
+    api: &Api<DynamicObject>,
+    name: &str,
+    settings: &InjectionSettings,
+) -> kube::Result<()> {
+    let named = ListParams::default().fields(&format!("metadata.name={name}"));
+    while let Some(object) = api.list(&named).await?.items.pop() {
+        let object = serde_json::to_value(object).map_err(kube::Error::SerdeError)?;
+        let mut patch = tagalong_webhook::inject(&object, None, settings).patch;
+        if patch.is_empty() {
+            return Ok(());
+        }
+        let version = PatchOperation::Test(TestOperation {
+            path: PointerBuf::from_tokens(["metadata", "resourceVersion"]),
+            value: object["metadata"]["resourceVersion"].clone(),
+        });
+        patch.0.insert(0, version);
+        let (params, patch) = (lease::patches(), Patch::Json::<()>(patch));
+        match api.patch(name, &params, &patch).await {
+            Ok(_) => {
+                tracing::info!(name, "took the sidecar out of the GatewayConfiguration");
+                return Ok(());
+            }
+            // Somebody was faster.
+            Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Nobody keeps the extensions' status any more.

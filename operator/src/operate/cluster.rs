@@ -16,7 +16,9 @@ use crate::names::report::RouteReporter;
 use crate::names::survey::Unlabelled;
 use crate::push::server::{Access, PushServer};
 use crate::push::tokens::Tokens;
+use crate::reconcile::gate::Gate;
 use crate::reconcile::report::StatusReporter;
+use crate::reconcile::sources::Sources;
 use crate::reconcile::uninjected::Uninjected;
 use crate::reconcile::write::Writer;
 use crate::reconcile::{self, Inputs};
@@ -116,11 +118,17 @@ pub async fn start(
         metrics: metrics.reconcile.clone(),
         admitted: args.admitted().into(),
     };
+    let sources = args.inject_at_source.then(|| {
+        let selector = args.webhook_pods.as_deref();
+        let gate = Gate::new(&client, &args.namespace, selector);
+        (Sources::new(Duration::from_secs(args.missed_after)), gate)
+    });
     let reconciled = reconcile::run(
         writer,
         reporter,
         Inputs {
             bundle: serving.bundle.clone(),
+            sources,
             unlabelled: names,
             standing: standing.clone(),
         },

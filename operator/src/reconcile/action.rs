@@ -123,6 +123,8 @@ pub enum Patched {
     Service,
     /// DataPlane.
     DataPlane,
+    /// GatewayConfiguration.
+    Configuration,
     /// DataPlaneMetricsExtension.
     Extension,
 }
@@ -138,6 +140,7 @@ impl Action {
             Self::Metadata { kind, key, .. } => match kind {
                 Patched::Service => SubjectKind::Service.at(key),
                 Patched::DataPlane => SubjectKind::DataPlane.at(key),
+                Patched::Configuration => SubjectKind::Configuration.at(key),
                 Patched::Extension => SubjectKind::Extension.at(key),
             },
             Self::Policy { key, .. } | Self::DeletePolicy { key, .. } => {

@@ -2,6 +2,7 @@
 
 pub mod policies;
 
+use crate::reconcile::sources::Placement;
 use crate::world::observed::Observed;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use policies::DesiredPolicy;
@@ -18,6 +19,8 @@ pub struct Desired {
     pub services: BTreeMap<Key, String>,
     /// DataPlanes that are to have the sidecar.
     pub dataplanes: BTreeSet<Key>,
+    /// Which of them get it from a GatewayConfiguration, and which configurations have it for them.
+    pub placement: Placement,
     /// Namespaces whose pods need the certificate authority.
     pub namespaces: BTreeSet<String>,
     /// Extensions that need our finalizer, since something in other objects is for them.
@@ -35,11 +38,13 @@ pub fn desired(
     observed: &Observed,
     bundle: Option<&str>,
     admitted: &[NetworkPolicyPeer],
+    placement: Placement,
 ) -> (Vec<Plan>, Desired) {
     let plans: Vec<Plan> = index.extensions().map(|key| index.plan(key)).collect();
     let mut desired = Desired {
         policies: policies::policies(index, observed, admitted),
         bundle: bundle.map(str::to_owned),
+        placement,
         ..Desired::default()
     };
     for plan in &plans {

@@ -3,19 +3,19 @@
 //! Order matters where Kong looks on. A plugin is there before a Service names it, and goes after the
 //! last Service that names it has been *seen* without it; an extension is let go once nothing of it is left.
 
+mod marks;
 mod policies;
 
 use crate::reconcile::action::{Action, Patched};
 use crate::reconcile::desired::Desired;
+use crate::reconcile::sources::Place;
 use crate::world::observed::{
-    ADDED_LABEL, ADDED_PLUGIN, CaConfigMap, FINALIZER, Observed, ObservedDataPlane, ObservedPlugin,
-    ObservedService,
+    ADDED_PLUGIN, CaConfigMap, FINALIZER, Observed, ObservedPlugin, ObservedService,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use tagalong_index::Key;
 use tagalong_index::annotation::{self, PLUGINS};
-use tagalong_wire::contract::{INJECT_ENABLED, INJECT_LABEL};
 
 /// The writes that are due, in stages: those of one stage in any order, the next only after it.
 #[must_use]
@@ -38,8 +38,13 @@ pub fn due(desired: &Desired, observed: &Observed) -> Vec<Vec<Action>> {
         Some(metadata(Patched::Service, key, patch))
     });
     let marks = observed.dataplanes.iter().filter_map(|(key, dataplane)| {
-        let patch = mark_patch(dataplane, desired.dataplanes.contains(key))?;
+        let patch = marks::dataplane(dataplane, place(key, desired))?;
         Some(metadata(Patched::DataPlane, key, patch))
+    });
+    let configurations = observed.configurations.iter();
+    let sources = configurations.filter_map(|(key, configuration)| {
+        let patch = marks::configuration(configuration, desired.placement.configurations.get(key))?;
+        Some(metadata(Patched::Configuration, key, patch))
     });
     let named: BTreeSet<Key> = observed
         .services
@@ -66,7 +71,7 @@ pub fn due(desired: &Desired, observed: &Observed) -> Vec<Vec<Action>> {
     let stages = vec![
         first,
         plugins.collect(),
-        services.chain(marks).collect(),
+        services.chain(sources).chain(marks).collect(),
         last.collect(),
     ];
     stages
@@ -135,26 +140,13 @@ fn service_patch(service: &ObservedService, desired: Option<&str>) -> Option<Val
     }}))
 }
 
-/// What puts the label on a DataPlane, or takes it off if it is ours.
-fn mark_patch(dataplane: &ObservedDataPlane, desired: bool) -> Option<Value> {
-    if dataplane.deleting {
-        return None;
+fn place(key: &Key, desired: &Desired) -> Place {
+    if desired.dataplanes.contains(key) {
+        let placed = desired.placement.dataplanes.get(key);
+        placed.copied().unwrap_or_default()
+    } else {
+        Place::Nowhere
     }
-    let enabled = dataplane.label.as_deref() == Some(INJECT_ENABLED);
-    let (label, added) = match (desired, dataplane.added) {
-        (true, true) if enabled => return None,
-        // Whatever a person put there stands, be it `enabled` or not.
-        (true, false) if dataplane.label.is_some() => return None,
-        (true, _) => (json!(INJECT_ENABLED), json!("true")),
-        (false, false) => return None,
-        (false, true) if enabled => (Value::Null, Value::Null),
-        (false, true) => (json!(dataplane.label), Value::Null),
-    };
-    Some(json!({"metadata": {
-        "resourceVersion": dataplane.version,
-        "labels": {INJECT_LABEL: label},
-        "annotations": {ADDED_LABEL: added},
-    }}))
 }
 
 fn config_maps(desired: &Desired, observed: &Observed) -> Vec<Action> {

@@ -24,6 +24,10 @@ pub const NAMES_RESOLVED: &str = "NamesResolved";
 /// to mend, and takes nothing from the extension.
 pub const SOLE_INSTALLATION: &str = "SoleInstallation";
 
+/// The sidecars of Gateways' DataPlanes come from their GatewayConfigurations. It is there only while that is not so; and not part
+/// of `Ready`, since the sidecars are there all the same.
+pub const INJECTED_AT_SOURCE: &str = "InjectedAtSource";
+
 /// A message lists no more than this many things.
 const LISTED: usize = 10;
 
@@ -43,6 +47,8 @@ pub struct PassResult {
     pub unlabelled: Unlabelled,
     /// Another installation of tagalong, which waits.
     pub another: Option<Key>,
+    /// DataPlanes of Gateways that do not get their sidecar from above: for want of which configuration, if of one.
+    pub fallen_back: BTreeMap<Key, Option<Key>>,
 }
 
 /// One thing that is worth saying about an extension. It is the same as long as reason and object are: what the message
@@ -128,6 +134,11 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
             .filter(|subject| concerns(plan, subject))
             .map(reverted),
     );
+    for (dataplane, lacking) in &result.fallen_back {
+        if attached(plan).any(|key| key == dataplane) {
+            problems.push(fallen_back(dataplane, lacking.as_ref(), result));
+        }
+    }
     let failed = result.failed.iter();
     problems.extend(
         failed
@@ -135,6 +146,34 @@ pub fn problems(plan: &Plan, index: &Index, result: &PassResult) -> Vec<Problem>
             .map(|(subject, error)| write_failed(subject, error)),
     );
     problems
+}
+
+/// What it means that a DataPlane is injected itself.
+fn fallen_back(dataplane: &Key, lacking: Option<&Key>, result: &PassResult) -> Problem {
+    let (reason, why) = match lacking {
+        Some(configuration) => {
+            let subject = SubjectKind::Configuration.at(configuration);
+            let why = match result.failed.get(&subject) {
+                Some(error) => format!("{subject} cannot be written: {error}"),
+                None => format!("{subject} has no sidecar; see what the webhook's log says of it"),
+            };
+            ("SourceNotInjected", why)
+        }
+        None => (
+            "SourceNotCopied",
+            "what its GatewayConfiguration has did not come down to it".to_owned(),
+        ),
+    };
+    Problem {
+        condition: Some(INJECTED_AT_SOURCE),
+        reason,
+        about: Some(SubjectKind::DataPlane.at(dataplane)),
+        message: format!(
+            "DataPlane {dataplane} gets its sidecar from the webhook at each reconcile, since {why}. While no webhook answers, \
+             Kong's operator replaces its pods with such that have no sidecar, or, with failure policy `Fail`, cannot change it"
+        ),
+        detail: None,
+    }
 }
 
 /// In the words of `explain`.
@@ -173,8 +212,12 @@ fn reverted(subject: &Subject) -> Problem {
 /// What is to be said of a write that failed.
 #[must_use]
 pub fn write_failed(subject: &Subject, error: &str) -> Problem {
+    let condition = match subject.kind {
+        SubjectKind::Configuration => INJECTED_AT_SOURCE,
+        _ => PROGRAMMED,
+    };
     Problem {
-        condition: Some(PROGRAMMED),
+        condition: Some(condition),
         reason: WRITE_FAILED,
         about: Some(subject.clone()),
         message: format!("{subject} cannot be written: {error}"),
@@ -188,6 +231,7 @@ fn concerns(plan: &Plan, subject: &Subject) -> bool {
         SubjectKind::Service => plan.services.iter().any(|one| one.service == *key),
         SubjectKind::Plugin => plan.plugins.iter().any(|one| one.key == *key),
         SubjectKind::Extension => plan.extension == *key,
+        SubjectKind::Configuration => plan.sources.contains(key),
         SubjectKind::DataPlane => attached(plan).any(|dataplane| dataplane == key),
         // For all DataPlanes of a namespace, or for some of them.
         SubjectKind::ConfigMap | SubjectKind::Policy => {
@@ -355,10 +399,15 @@ pub fn status(
     if !others_wait.is_empty() {
         conditions.push(make(SOLE_INSTALLATION, others_wait, ("", "")));
     }
+    let fallen_back = against(Some(INJECTED_AT_SOURCE));
+    if !fallen_back.is_empty() {
+        conditions.push(make(INJECTED_AT_SOURCE, fallen_back, ("", "")));
+    }
     // Conditions of others stay.
     let mut ours: Vec<String> = conditions
         .iter()
         .map(|condition| condition.type_.clone())
+        .chain([INJECTED_AT_SOURCE.to_owned()])
         .collect();
     ours.push(SOLE_INSTALLATION.to_owned());
     let others = old
@@ -382,7 +431,7 @@ pub fn status(
 /// Whether an extension is not `Ready` for it, and something was refused.
 #[must_use]
 pub fn counts(condition: &str) -> bool {
-    condition != NAMES_RESOLVED && condition != SOLE_INSTALLATION
+    ![NAMES_RESOLVED, SOLE_INSTALLATION, INJECTED_AT_SOURCE].contains(&condition)
 }
 
 fn list(problems: &[&Problem]) -> String {

@@ -23,6 +23,8 @@ pub enum SubjectKind {
     Service,
     /// DataPlane.
     DataPlane,
+    /// GatewayConfiguration.
+    Configuration,
     /// DataPlaneMetricsExtension.
     Extension,
     /// ConfigMap.
@@ -46,6 +48,7 @@ impl SubjectKind {
             Self::Plugin => "KongPlugin",
             Self::Service => "Service",
             Self::DataPlane => "DataPlane",
+            Self::Configuration => "GatewayConfiguration",
             Self::Extension => "DataPlaneMetricsExtension",
             Self::ConfigMap => "ConfigMap",
             Self::Policy => "NetworkPolicy",
@@ -56,7 +59,8 @@ impl SubjectKind {
         match self {
             Self::Plugin => "configuration.konghq.com/v1",
             Self::Service | Self::ConfigMap => "v1",
-            Self::DataPlane => "gateway-operator.konghq.com/v1beta1",
+            // Of both versions the one that Kong Gateway Operator and Kong Operator serve.
+            Self::DataPlane | Self::Configuration => "gateway-operator.konghq.com/v1beta1",
             Self::Extension => "gateway-operator.konghq.com/v1alpha1",
             Self::Policy => "networking.k8s.io/v1",
         }

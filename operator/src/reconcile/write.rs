@@ -121,6 +121,9 @@ impl Writer {
             Action::Metadata { kind, key, patch } => match kind {
                 Patched::Service => self.patch::<crds::Service>(key, patch).await,
                 Patched::DataPlane => self.patch::<crds::DataPlane>(key, patch).await,
+                Patched::Configuration => {
+                    self.patch::<crds::GatewayConfiguration>(key, patch).await
+                }
                 Patched::Extension => {
                     self.patch::<crds::DataPlaneMetricsExtension>(key, patch)
                         .await
@@ -158,12 +161,23 @@ impl Writer {
         key: &Key,
         patch: &Value,
     ) -> Result<(), Failed> {
-        let (api, params) = (api::<K>(&self.client, key), patches());
-        let answer = self
-            .writes
-            .run(api.patch(&key.name, &params, &Patch::Merge(patch)))
-            .await;
-        self.note::<K>(checked(answer)?);
+        let (params, patch) = (patches(), Patch::Merge(patch));
+        let mut result = Err(Failed::Gone);
+        // The best that the cluster serves. Of two versions of Kong's kinds that is the stored one: nothing is converted.
+        for version in K::VERSIONS {
+            let resource = K::at(version);
+            let api = Api::<DynamicObject>::namespaced_with(
+                self.client.clone(),
+                &key.namespace,
+                &resource,
+            );
+            let answer = self.writes.run(api.patch(&key.name, &params, &patch));
+            result = checked(answer.await);
+            if !matches!(result, Err(Failed::Gone)) {
+                break;
+            }
+        }
+        self.note::<K>(result?);
         Ok(())
     }
 

@@ -9,12 +9,17 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use tagalong_crds as crds;
 use tagalong_index::{Key, ObjectKind};
-use tagalong_wire::contract::{CA_KEY, INJECT_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
+use tagalong_wire::contract::{
+    CA_KEY, IMAGE_ANNOTATION, INJECT_LABEL, INJECTED_ANNOTATION, MANAGED_BY, MANAGED_BY_LABEL,
+    PORT_ANNOTATION, RESOURCES_ANNOTATION, SIDECAR, SOURCE_ANNOTATION,
+};
 
 /// On a Service: the plugin that we added to its `konghq.com/plugins`. What a person put there has none.
 pub const ADDED_PLUGIN: &str = "tagalong.dev/added-plugin";
 /// On a DataPlane: that the label `tagalong.dev/inject` is ours. What a person put there has none.
 pub const ADDED_LABEL: &str = "tagalong.dev/added-inject-label";
+/// The value of [`ADDED_LABEL`] on a DataPlane to which the sidecar of its configuration did not come down.
+pub const NOT_COPIED: &str = "not-copied";
 /// On a KongPlugin: the extension that it was made for, as `namespace/name`.
 pub const EXTENSION: &str = "tagalong.dev/extension";
 /// On an extension, while something of it remains in other objects.
@@ -57,8 +62,35 @@ pub struct ObservedDataPlane {
     pub label: Option<String>,
     /// Whether we put it there.
     pub added: bool,
+    /// Whether we did so because the sidecar did not come down: [`NOT_COPIED`].
+    pub not_copied: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether a Gateway owns it.
+    pub of_gateway: bool,
+    /// Whether something of the sidecar is decided by its own annotations.
+    pub overrides: bool,
+    /// Whether it was told that its sidecar comes from above.
+    pub source: bool,
+    /// The marker of the sidecar in its pod template; none if there is no sidecar.
+    pub injected: Option<String>,
+}
+
+/// A GatewayConfiguration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedConfiguration {
+    /// Its version.
+    pub version: String,
+    /// The label that asks for the sidecar.
+    pub label: Option<String>,
+    /// Whether we put it there.
+    pub added: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether the sidecar is in it.
+    pub injected: bool,
+    /// The extensions that it names.
+    pub extensions: Vec<crds::ExtensionRef>,
 }
 
 /// A ConfigMap named [`CA_CONFIG_MAP`](tagalong_wire::contract::CA_CONFIG_MAP).
@@ -123,6 +155,8 @@ pub struct Observed {
     pub plugins: BTreeMap<Key, ObservedPlugin>,
     /// Every DataPlane.
     pub dataplanes: BTreeMap<Key, ObservedDataPlane>,
+    /// Every GatewayConfiguration.
+    pub configurations: BTreeMap<Key, ObservedConfiguration>,
     /// Every extension.
     pub extensions: BTreeMap<Key, crds::DataPlaneMetricsExtension>,
     /// Every NetworkPolicy.
@@ -210,12 +244,22 @@ impl Observe for crds::DataPlane {
             version: version(self),
             label: self.labels().get(INJECT_LABEL).cloned(),
             added: self.annotations().contains_key(ADDED_LABEL),
+            not_copied: self.annotations().get(ADDED_LABEL).map(String::as_str) == Some(NOT_COPIED),
             deleting: self.metadata.deletion_timestamp.is_some(),
+            of_gateway: self.owner_references().iter().any(|owner| {
+                owner.kind == "Gateway"
+                    && owner.api_version.split('/').next() == Some(crds::GATEWAY_API)
+            }),
+            overrides: [IMAGE_ANNOTATION, RESOURCES_ANNOTATION, PORT_ANNOTATION]
+                .iter()
+                .any(|name| self.annotations().contains_key(*name)),
+            source: self.annotations().contains_key(SOURCE_ANNOTATION),
+            injected: sidecar(&self.spec),
         };
         let old = observed.dataplanes.insert(key(self), dataplane.clone());
-        old.is_none_or(|old| {
-            (old.label, old.added, old.deleting)
-                != (dataplane.label, dataplane.added, dataplane.deleting)
+        old.is_none_or(|mut old| {
+            old.version.clone_from(&dataplane.version);
+            old != dataplane
         })
     }
 
@@ -225,6 +269,51 @@ impl Observe for crds::DataPlane {
 
     fn forget(observed: &mut Observed) {
         observed.dataplanes.clear();
+    }
+}
+
+/// The marker of the sidecar, if it is there.
+fn sidecar(options: &crds::DataPlaneOptions) -> Option<String> {
+    let template = &options.deployment.pod_template_spec;
+    let marker = template.metadata.annotations.get(INJECTED_ANNOTATION);
+    marker.filter(|_| template.has_container(SIDECAR)).cloned()
+}
+
+impl Observe for crds::GatewayConfiguration {
+    const INDEXED: ObjectKind = ObjectKind::GatewayConfiguration;
+
+    fn seen(&self, observed: &mut Observed) -> bool {
+        let options = self.spec.control_plane_options.iter();
+        let options = options.flat_map(|options| &options.extensions);
+        let configuration = ObservedConfiguration {
+            version: version(self),
+            label: self.labels().get(INJECT_LABEL).cloned(),
+            added: self.annotations().contains_key(ADDED_LABEL),
+            deleting: self.metadata.deletion_timestamp.is_some(),
+            injected: sidecar(&self.spec.data_plane_options).is_some(),
+            extensions: self
+                .spec
+                .extensions
+                .iter()
+                .chain(options)
+                .cloned()
+                .collect(),
+        };
+        let old = observed
+            .configurations
+            .insert(key(self), configuration.clone());
+        old.is_none_or(|mut old| {
+            old.version.clone_from(&configuration.version);
+            old != configuration
+        })
+    }
+
+    fn gone(observed: &mut Observed, key: &Key) -> bool {
+        observed.configurations.remove(key).is_some()
+    }
+
+    fn forget(observed: &mut Observed) {
+        observed.configurations.clear();
     }
 }
 

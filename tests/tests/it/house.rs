@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("webhook", &["crds", "runtime", "wire"]),
     (
         "operator",
-        &["crds", "exposition", "index", "runtime", "wire"],
+        &["crds", "exposition", "index", "runtime", "webhook", "wire"],
     ),
 ];
 

@@ -219,7 +219,7 @@ fn date(
     match since {
         None if is_taken_over => {}
         None => marker::write_date(with, settings.started),
-        Some(_) => marker::date(with, before, settings.started),
+        Some(_) => marker::date(with, before, &Value::Null, settings.started),
     }
 }
 

@@ -172,14 +172,18 @@ pub(super) fn since(template: &Value) -> Option<u64> {
     Some(Marker::read(template)?.since)
 }
 
-/// Dates the sidecar in `template`: as it was `before`, if nothing else about it changes, else by `started`. The date
-/// alone must replace no pod.
-pub(super) fn date(template: &mut Value, before: Option<&Value>, started: u64) {
-    let earlier = before.and_then(since).unwrap_or(started);
-    write_date(template, earlier);
-    if before.is_some_and(|before| before != template) {
-        write_date(template, started);
+/// Dates the sidecar in `template`: as it was `before`, if nothing else about it changes; else as it `came` with the request, if
+/// that is the same sidecar, which Kong's operators have copied from above; else by `started`. The date alone must replace no pod.
+pub(super) fn date(template: &mut Value, before: Option<&Value>, came: &Value, started: u64) {
+    for earlier in before.into_iter().chain([came]) {
+        if let Some(since) = since(earlier) {
+            write_date(template, since);
+            if template == earlier {
+                return;
+            }
+        }
     }
+    write_date(template, started);
 }
 
 /// Dates the sidecar in `template`.

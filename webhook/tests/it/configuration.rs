@@ -229,6 +229,28 @@ fn an_earlier_webhook_leaves_alone_what_a_later_one_put_in() {
     assert_eq!(outcome.verdict, Verdict::Injected);
 }
 
+/// While a DataPlane is still labelled, its operator already copies down what is above: if tagalong was updated in between, that is one
+/// rollout, and not another one for the date.
+#[test]
+fn what_comes_from_above_is_taken_as_it_is() {
+    let older = InjectionSettings {
+        image: "ghcr.io/example/tagalong-sidecar:0.0.9".to_owned(),
+        ..started(5)
+    };
+    let dataplane = object("gateway-made");
+    let stored = applied(&dataplane, &inject(&dataplane, None, &older));
+    let mut source = above(&dataplane);
+    source = applied(&source, &inject(&source, None, &started(9)));
+    let mut copied = stored.clone();
+    *template_mut(&mut copied) = template(&source).clone();
+    let outcome = inject(&copied, Some(&stored), &started(10));
+    assert!(outcome.patch.is_empty(), "{}", outcome.patch);
+    // Where nothing but the date would change, nothing changes.
+    let stored = applied(&dataplane, &inject(&dataplane, None, &started(5)));
+    let outcome = inject(&copied, Some(&stored), &started(10));
+    assert_eq!(template(&applied(&copied, &outcome)), template(&stored));
+}
+
 /// The operator takes its label off a DataPlane whose sidecar comes from above; the sidecar stays.
 #[test]
 fn a_dataplane_with_a_source_keeps_its_sidecar() {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::world::observed::ObservedDataPlane;
 use kube::core::ObjectMeta;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ fn merge(observed: &mut Observed, kind: Patched, key: &Key, patch: &Value) {
             dataplane.added =
                 text("/metadata/annotations/tagalong.dev~1added-inject-label").is_some();
         }
+        Patched::Configuration => unreachable!("there is none here"),
         Patched::Extension => {
             let extension = observed
                 .extensions

@@ -234,12 +234,21 @@ fn times_change_only_with_the_status_and_others_conditions_stay() {
 
 #[test]
 fn no_kind_of_write_fails_untold() {
-    use SubjectKind::{ConfigMap, DataPlane, Extension, Plugin, Policy, Service};
-    for kind in [Plugin, Service, DataPlane, Extension, ConfigMap, Policy] {
+    use SubjectKind::{ConfigMap, Configuration, DataPlane, Extension, Plugin, Policy, Service};
+    for kind in [
+        Plugin,
+        Service,
+        DataPlane,
+        Configuration,
+        Extension,
+        ConfigMap,
+        Policy,
+    ] {
         let name = match kind {
             Plugin => "x-metrics-prometheus",
             Service => "echo",
             DataPlane => "kong",
+            Configuration => "source",
             Extension => "x",
             ConfigMap => "tagalong-ca",
             Policy => "some-policy",
@@ -253,14 +262,67 @@ fn no_kind_of_write_fails_untold() {
             control_plane("cp"),
             dataplane(),
             service("echo"),
+            configuration("source"),
         ];
+        // What cannot be had from above is had below: all is in place.
+        let condition = match kind {
+            Configuration => "InjectedAtSource",
+            _ => "Programmed",
+        };
         let (problems, status) = said(objects.to_vec(), &failed("default"));
         assert_eq!(problems.len(), 1, "{kind:?}");
         assert!(
-            conditions(&status).contains(&"Programmed False WriteFailed".to_owned()),
+            conditions(&status).contains(&format!("{condition} False WriteFailed")),
             "{kind:?}"
         );
         let (problems, _) = said(objects.to_vec(), &failed("elsewhere"));
         assert_eq!(problems, [], "{kind:?} of somebody else");
     }
+}
+
+fn configuration(name: &str) -> Object {
+    Object::GatewayConfiguration(parse(json!({
+        "metadata": {"namespace": "default", "name": name},
+        "spec": {"extensions": [{"kind": "DataPlaneMetricsExtension", "name": "x"}]},
+    })))
+}
+
+/// It is said as long as it is so, and `Ready` all the same.
+#[test]
+fn a_dataplane_that_needs_the_webhook_at_each_reconcile_is_told_of() {
+    let objects = vec![
+        extension(&["echo"]),
+        control_plane("cp"),
+        dataplane(),
+        service("echo"),
+    ];
+    let dataplane = Key::new("default", "kong");
+    for (lacking, reason) in [
+        (Some(Key::new("other", "source")), "SourceNotInjected"),
+        (None, "SourceNotCopied"),
+    ] {
+        let result = PassResult {
+            fallen_back: [(dataplane.clone(), lacking)].into(),
+            ..PassResult::default()
+        };
+        let (problems, status) = said(objects.clone(), &result);
+        assert_eq!(problems.len(), 1);
+        let says = conditions(&status);
+        assert!(
+            says.contains(&format!("InjectedAtSource False {reason}")),
+            "{says:?}"
+        );
+        assert!(says.contains(&"Ready True Ready".to_owned()), "{says:?}");
+    }
+    let result = PassResult {
+        fallen_back: [(Key::new("default", "another"), None)].into(),
+        ..PassResult::default()
+    };
+    let (problems, status) = said(objects, &result);
+    assert_eq!(problems, []);
+    assert!(
+        conditions(&status)
+            .iter()
+            .all(|one| !one.contains("InjectedAtSource"))
+    );
 }

@@ -18,6 +18,7 @@ use tagalong_operator::lease::Writes;
 use tagalong_operator::metrics;
 use tagalong_operator::reconcile::desired::{Desired, desired};
 use tagalong_operator::reconcile::diff::due;
+use tagalong_operator::reconcile::sources::Placement;
 use tagalong_operator::reconcile::write::{Writer, Written};
 use tagalong_operator::watch::Sink;
 use tagalong_operator::world::{CaConfigMaps, State, World};
@@ -73,7 +74,10 @@ impl Late {
 
     /// What should be there by what it saw.
     fn desired(&self) -> Desired {
-        let look = |state: &State| desired(&state.index, &state.observed, Some("PEM"), &[]).1;
+        let look = |state: &State| {
+            let placement = Placement::default();
+            desired(&state.index, &state.observed, Some("PEM"), &[], placement).1
+        };
         self.writer.world.with(look)
     }
 

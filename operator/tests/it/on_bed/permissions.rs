@@ -16,7 +16,7 @@ use support::replica::Replica;
 use support::sidecar::{Sidecar, pod, token, trust};
 use support::webhook::{FLAGS, configuration};
 use support::{
-    CLUSTER_RULES, Definition, HOME, HOME_RULES, KONG_ALPHA, PLUGINS, Result, api, condition,
+    CLUSTER_RULES, Definition, HOME, HOME_RULES, KONG, KONG_ALPHA, PLUGINS, Result, api, condition,
     delete, equal, extension, gateway, get, gone, operator_config, plugins, prepare, rules,
     service,
 };
@@ -48,11 +48,13 @@ async fn permissions() -> Result {
     if watch.is_none() {
         flags.push("--resync-seconds=1");
     }
+    flags.push("--inject-at-source=true");
     let replica = Replica::with(operator_config(&cluster).await?, "only", &flags).await?;
     let namespace = gateway(&cluster, "asked", &["x"]).await?;
     attach(&namespace, &replica).await?;
     mend(&namespace).await?;
     admit(&namespace).await?;
+    ask_above(&namespace).await?;
     say_again(&namespace).await?;
     match watch {
         None => an_unchanged_world_causes_no_writes(&cluster, &replica).await?,
@@ -130,6 +132,29 @@ async fn mend(namespace: &Namespace) -> Result {
         mended.await?;
     }
     Ok(())
+}
+
+/// A GatewayConfiguration that names the extension is labelled.
+async fn ask_above(namespace: &Namespace) -> Result {
+    let (client, name) = (namespace.client(), namespace.name());
+    let configurations = api(&client, name, KONG, "GatewayConfiguration");
+    let object = json!({
+        "apiVersion": KONG,
+        "kind": "GatewayConfiguration",
+        "metadata": {"name": "above"},
+        "spec": {"controlPlaneOptions": {"extensions": [{"kind": "DataPlaneMetricsExtension", "name": "x"}]}},
+    });
+    configurations
+        .create(&PostParams::default(), &serde_json::from_value(object)?)
+        .await?;
+    let labelled = namespace.until("the label", || async {
+        let seen = get(&client, name, KONG, "GatewayConfiguration", "above").await?;
+        let label = &seen["metadata"]["labels"]["tagalong.dev/inject"];
+        equal(label, &json!("enabled"))?;
+        Ok(())
+    });
+    labelled.await?;
+    delete(&client, name, KONG, "GatewayConfiguration", "above").await
 }
 
 /// A policy of the operator's comes, is mended, and goes.

@@ -5,5 +5,6 @@
 mod bed;
 mod gateway;
 mod ground;
+mod source;
 mod standalone;
 mod traffic;

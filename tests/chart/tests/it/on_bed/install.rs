@@ -14,6 +14,7 @@ use tagalong_cluster::crds::CrdSet;
 use tagalong_cluster::{Cluster, until};
 use tagalong_operator::args::{Cli, Command, UninstallArgs};
 use tagalong_operator::cli::uninstall::uninstall;
+use tagalong_webhook::InjectionSettings;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 const CONFIGURATION: &str = "mutatingwebhookconfiguration/tagalong";
@@ -68,6 +69,7 @@ async fn from_install_to_uninstall() -> Result {
     for hook in hooks.iter().filter(|hook| hook["kind"] != "Job") {
         release.apply(hook).await?;
     }
+    let source = with_sidecar(&release).await?;
     let client = client_of(cluster, "tagalong-uninstall").await?;
     let args = args(&release, "tagalong-operator").await?;
     let how = uninstall_args(&hooks)?;
@@ -92,12 +94,44 @@ async fn from_install_to_uninstall() -> Result {
     job.await??;
     world::is_as_before(&release, &before).await?;
     assert!(release.gone(CONFIGURATION).await?);
+    let left = release.get(SOURCE, "{.spec}").await?;
+    assert_eq!(serde_json::from_str::<Value>(&left)?, source);
+    let left = release.get(SOURCE, "{.metadata.annotations}").await?;
+    assert!(!left.contains("tagalong"), "{left}");
+    release
+        .kubectl(&["delete", SOURCE, &format!("--namespace={HOME}")], "")
+        .await?;
     for hook in hooks.iter().filter(|hook| hook["kind"] != "Job") {
         release.delete(hook).await?;
     }
 
     release.uninstall().await?;
     nothing_is_left(&release).await
+}
+
+const SOURCE: &str = "gatewayconfiguration/above";
+
+/// A GatewayConfiguration in which a webhook has left its sidecar; what it was before.
+async fn with_sidecar(release: &Release) -> Result<Value> {
+    let spec = json!({"controlPlaneOptions": {"extensions": [
+        {"group": "gateway-operator.konghq.com", "kind": "DataPlaneMetricsExtension", "name": "nobody"},
+    ]}});
+    let mut object = json!({
+        "apiVersion": "gateway-operator.konghq.com/v1beta1",
+        "kind": "GatewayConfiguration",
+        "metadata": {"name": "above", "namespace": HOME, "labels": {"tagalong.dev/inject": "enabled"},
+            "annotations": {"tagalong.dev/added-inject-label": "true"}},
+        "spec": spec,
+    });
+    let settings = InjectionSettings::new("sidecar:1", "https://o.t.svc:8443/v1/labels");
+    let patch = tagalong_webhook::inject(&object, None, &settings).patch;
+    json_patch::patch(&mut object, &patch)?;
+    // The label went while no webhook answered.
+    object["metadata"]["labels"] = json!({});
+    release.apply(&object).await?;
+    let seen = release.get(SOURCE, "{.spec.dataPlaneOptions}").await?;
+    assert!(seen.contains("kong-metrics-url"), "{seen}");
+    Ok(spec)
 }
 
 /// As the Job's container says it.
@@ -210,13 +244,13 @@ async fn until_bundle(release: &Release) -> Result<String> {
         .get("secret/tagalong-ca", r"{.data.ca\.crt}")
         .await?;
     until("caBundle to be the authority's", TIMEOUT, || async {
-        let both = release
+        let all = release
             .get(CONFIGURATION, "{.webhooks[*].clientConfig.caBundle}")
             .await?;
-        if both == format!("{authority} {authority}") {
+        if all == format!("{authority} {authority} {authority}") {
             Ok(())
         } else {
-            Err(both.into())
+            Err(all.into())
         }
     })
     .await?;
@@ -230,7 +264,7 @@ async fn upgrades_leave_the_bundle(release: &Release, bundle: &str) -> Result {
     let now = release.get(CONFIGURATION, "{.metadata.generation} {.webhooks[*].timeoutSeconds} {.webhooks[*].clientConfig.caBundle}").await?;
     // One write: it was not wiped and set again.
     let next = version.parse::<u64>()? + 1;
-    assert_eq!(now, format!("{next} 4 4 {bundle} {bundle}"));
+    assert_eq!(now, format!("{next} 4 4 4 {bundle} {bundle} {bundle}"));
     Ok(())
 }
 

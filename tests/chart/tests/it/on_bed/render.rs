@@ -182,7 +182,7 @@ fn the_published_service_monitor_finds_the_metrics_service() -> Result {
 fn webhooks_are_those_of_the_file_with_this_releases_names() -> Result {
     let values = json!({
         "fullnameOverride": "other",
-        "webhook": {"timeoutSeconds": 7, "workloadFailurePolicy": "Fail", "namespaceSelector": {"matchLabels": {"a": "b"}}},
+        "webhook": {"timeoutSeconds": 7, "workloadFailurePolicy": "Fail", "configurationFailurePolicy": "Ignore", "namespaceSelector": {"matchLabels": {"a": "b"}}},
     });
     let objects = helm::objects(&values)?;
     let configuration = find(&objects, "MutatingWebhookConfiguration", "other")?;
@@ -195,7 +195,8 @@ fn webhooks_are_those_of_the_file_with_this_releases_names() -> Result {
         webhook["namespaceSelector"] = json!({"matchLabels": {"a": "b"}});
         webhook["timeoutSeconds"] = json!(7);
     }
-    webhooks[1]["failurePolicy"] = json!("Fail");
+    webhooks[1]["failurePolicy"] = json!("Ignore");
+    webhooks[2]["failurePolicy"] = json!("Fail");
     assert_eq!(configuration["webhooks"], wanted["webhooks"]);
     let default = helm::objects(&json!({}))?;
     let unchanged: Value = serde_saphyr::from_str(&file("files/webhooks.yaml")?)?;

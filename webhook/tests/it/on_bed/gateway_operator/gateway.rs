@@ -12,12 +12,12 @@ use super::traffic::Traffic;
 use crate::support::node::{Tried, condition, get, has_sidecar, uids};
 
 /// The Gateway of the published example; its DataPlane's name begins so.
-const GATEWAY: &str = "kong";
+pub const GATEWAY: &str = "kong";
 const REPLICAS: usize = 2;
 
 impl Ground {
     /// The published example, its DataPlane scaled by an HPA.
-    async fn apply_example(&self) -> Tried<()> {
+    pub async fn apply_example(&self) -> Tried<()> {
         let gateway = include_str!("../../../../../tests/data/published-example/gateway.yaml");
         let replicas = "      replicas: 1\n";
         assert!(gateway.contains(replicas), "the example has changed");
@@ -37,7 +37,7 @@ impl Ground {
     }
 
     /// All are ready: the Gateway, its DataPlane, and the pods, which are returned.
-    async fn until_ready(&self, with_sidecar: bool) -> Tried<Vec<Value>> {
+    pub async fn until_ready(&self, with_sidecar: bool) -> Tried<Vec<Value>> {
         let what = format!("Gateway, DataPlane and pods to be ready, sidecar: {with_sidecar}");
         self.until(&what, || async {
             let gateway = self.get(GATEWAYS, GATEWAY).await;
@@ -63,7 +63,7 @@ impl Ground {
         .await
     }
 
-    async fn dataplane(&self) -> Result<Value, Seen> {
+    pub async fn dataplane(&self) -> Result<Value, Seen> {
         let all = self.list(DATAPLANES).await;
         all.into_iter().next().ok_or("no DataPlane".into())
     }
@@ -76,7 +76,7 @@ impl Ground {
     }
 
     /// Another way to the published backend.
-    async fn create_route(&self, prefix: &str) -> Tried<()> {
+    pub async fn create_route(&self, prefix: &str) -> Tried<()> {
         let rule = json!({
             "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
             "backendRefs": [{"name": "echo", "port": 80}],
