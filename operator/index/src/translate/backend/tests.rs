@@ -179,9 +179,16 @@ fn only_what_can_change_its_mind_depends_on_anything() {
 #[test]
 fn algorithms_that_may_use_a_target_of_weight_0() {
     let safe = |algorithm: &str| {
+        let mut referents = Referents::default();
         let policy = json!({"spec": {"algorithm": algorithm}});
         let policy: crds::KongUpstreamPolicy = serde_json::from_value(policy).unwrap();
-        Policy::of(&policy).leaves_weight_zero_out
+        referents.put_policy(&Key::new("n", "p"), Some(Policy::of(&policy)));
+        let service = json!({"metadata": {"annotations": {"konghq.com/upstream-policy": "p"}}});
+        let service: crds::Service = serde_json::from_value(service).unwrap();
+        let service = crate::records::Service::of(&service, &mut Interner::default());
+        let key = Key::new("n", "s");
+        referents.put_service(&key, Some(service));
+        referents.leaves_weight_zero_out(&key)
     };
     for algorithm in ["round-robin", "consistent-hashing"] {
         assert!(safe(algorithm), "{algorithm}");
