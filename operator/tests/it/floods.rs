@@ -29,7 +29,7 @@ async fn a_flood_writes_little_into_the_log() -> Result {
     tell(manifests.path(), &pods)?;
     let operator = operator(manifests.path(), directory.path()).await?;
     let (end, mut number) = (Instant::now() + Duration::from_secs(4), 0);
-    let mut silent = Vec::new();
+    let (mut silent, mut connected) = (Vec::new(), 0);
     while Instant::now() < end {
         number += 1;
         let name = "x".repeat(number % 7 * 9_000);
@@ -60,11 +60,14 @@ async fn a_flood_writes_little_into_the_log() -> Result {
         }
         for _ in 0..20 {
             silent.push(TcpStream::connect(operator.address).await);
+            connected += 1;
         }
+        // The others of this process need files, too.
+        silent.drain(..silent.len().saturating_sub(1_000));
     }
     let written = std::fs::metadata(operator.process.log())?.len();
     println!("{number} rounds: {written} bytes of log");
-    assert!(number > 10 && silent.len() > 200, "{number} rounds");
+    assert!(number > 10 && connected > 200, "{number} rounds");
     assert!(
         written > 500,
         "{written} bytes: what is to be limited is not there"

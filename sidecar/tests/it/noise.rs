@@ -100,6 +100,8 @@ fn a_flood_writes_little_into_the_log() {
         );
         ask(address, &format!("\u{1}{number}{word}\r\n\r\n"));
         silent.extend((0..20).map(|_| TcpStream::connect(address)));
+        // The others of this process need files, too.
+        silent.drain(..silent.len().saturating_sub(400));
     }
     child.kill().expect("it ran");
     let mut written = String::new();

@@ -113,9 +113,13 @@ const SOURCE: &str = "gatewayconfiguration/above";
 
 /// A GatewayConfiguration in which a webhook has left its sidecar; what it was before.
 async fn with_sidecar(release: &Release) -> Result<Value> {
-    let spec = json!({"controlPlaneOptions": {"extensions": [
-        {"group": "gateway-operator.konghq.com", "kind": "DataPlaneMetricsExtension", "name": "nobody"},
-    ]}});
+    // The second is what the API server would put there.
+    let spec = json!({"controlPlaneOptions": {
+        "extensions": [
+            {"group": "gateway-operator.konghq.com", "kind": "DataPlaneMetricsExtension", "name": "nobody"},
+        ],
+        "watchNamespaces": {"type": "all"},
+    }});
     let mut object = json!({
         "apiVersion": "gateway-operator.konghq.com/v1beta1",
         "kind": "GatewayConfiguration",
