@@ -148,7 +148,8 @@ impl Life {
                     let cells = kong.cells(NAMES[n], ROUTES[r]);
                     kong.lose_all(NAMES[n], ROUTES[r]);
                     // What it was before it was lost a second time, or before any look, is bounded by Nginx' number only.
-                    if self.was_lost.insert((n, r)) && self.seen.contains(&(n, r)) {
+                    let told = self.seen.contains(&(n, r)) && !self.moved.contains(&n);
+                    if self.was_lost.insert((n, r)) && told {
                         self.lost.insert((n, r), cells);
                     }
                 }
@@ -168,6 +169,8 @@ impl Life {
                 // Twice within one interval is not seen, nor where no look has seen the name since Kong began.
                 if self.known.contains(&n) && !self.moved.contains(&n) {
                     kong.owns(NAMES[n], service.map(|s| SERVICES[s]));
+                    // What was lost before and is back after may be anybody's: two looks can be the same either way.
+                    self.lost.retain(|(name, _), _| *name != n);
                     self.moved.push(n);
                     self.ever_moved = true;
                 }

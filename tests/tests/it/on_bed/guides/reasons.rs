@@ -12,6 +12,7 @@ const SOURCES: &[(&str, &[&str])] = &[
             "reason: \"",
             "=> \"",
             "(\"",
+            "(\n            \"",
             "(\n                \"",
             "&str = \"",
         ],
@@ -69,6 +70,7 @@ pub fn explained(page: &str) -> BTreeSet<String> {
         if [
             "Accepted",
             "BackendNotGranted",
+            "InjectedAtSource",
             "MetricsLeftOut",
             "MetricsNotCollected",
             "NamesResolved",

@@ -114,6 +114,20 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether the controller has said that Kong has the route as it is.
+    fn is_shown(&self) -> bool {
+        let parents = self.route["status"]["parents"].as_array();
+        let conditions = parents.into_iter().flatten().flat_map(|parent| {
+            let conditions = parent["conditions"].as_array();
+            conditions.into_iter().flatten()
+        });
+        conditions.into_iter().any(|condition| {
+            condition["type"] == "Programmed"
+                && condition["status"] == "True"
+                && condition["observedGeneration"] == self.route["metadata"]["generation"]
+        })
+    }
+
     /// Whether Kong sends what comes under the name to the Service.
     fn in_kong(&self, ground: &Ground, service: &str) -> bool {
         let services = objects::services();
@@ -132,6 +146,17 @@ async fn followed(prefix: &str) -> Result<(Ground, Follower)> {
     ground.pushed().await?;
     let mut follower = Follower::new(cluster().await?, &ground, ground.index(waiting()));
     follower.until("one").await?;
+    // A name that had none gets its Service at once, before the controller says that Kong has it.
+    let begun = Instant::now();
+    while !follower.is_shown() {
+        assert!(
+            begun.elapsed().as_secs() < 50,
+            "{}",
+            follower.route["status"]
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        follower.label().await?;
+    }
     Ok((ground, follower))
 }
 
