@@ -69,11 +69,13 @@ mod tests {
     use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
     fn pod(able: bool, phase: &str) -> Pod {
-        let mut pod = Pod::default();
-        pod.status = Some(PodStatus {
-            phase: Some(phase.to_owned()),
-            ..PodStatus::default()
-        });
+        let mut pod = Pod {
+            status: Some(PodStatus {
+                phase: Some(phase.to_owned()),
+                ..PodStatus::default()
+            }),
+            ..Pod::default()
+        };
         let labels = pod.metadata.labels.get_or_insert_default();
         if able {
             labels.insert(ABLE.to_owned(), CONFIGURATIONS.to_owned());

@@ -163,7 +163,7 @@ fn a_review_removes_no_more_than_it_sees() {
     let patch = answer["response"]["patch"].as_str().expect("a patch");
     let patch = STANDARD.decode(patch).expect("base64");
     let patch: json_patch::Patch = serde_json::from_slice(&patch).expect("a patch");
-    let mut after = sent.clone();
+    let mut after = sent;
     json_patch::patch(&mut after, &patch).expect("it fits");
     assert_eq!(after["metadata"]["annotations"], json!({"other": "stays"}));
     assert_eq!(

@@ -213,7 +213,7 @@ impl Town {
 
 use tagalong_wire::contract::INJECT_LABEL;
 
-fn configuration(options: Value) -> Value {
+fn configuration(options: &Value) -> Value {
     json!({
         "apiVersion": "gateway-operator.konghq.com/v2beta1", "kind": "GatewayConfiguration",
         "metadata": {"namespace": "default", "name": "kong"},
@@ -222,15 +222,15 @@ fn configuration(options: Value) -> Value {
 }
 
 fn configurations() -> [Value; 3] {
-    let mut none = configuration(Value::Null);
+    let mut none = configuration(&Value::Null);
     none["spec"]
         .as_object_mut()
         .expect("spec")
         .remove("dataPlaneOptions");
     [
         none,
-        configuration(json!({"deployment": {"replicas": 2}})),
-        configuration(json!({"deployment": {"podTemplateSpec": {
+        configuration(&json!({"deployment": {"replicas": 2}})),
+        configuration(&json!({"deployment": {"podTemplateSpec": {
             "metadata": {"labels": {"a": "b"}},
             "spec": {"containers": [{"name": "proxy", "env": [{"name": "KONG_LOG_LEVEL", "value": "warn"}]}, {"name": "logs"}]},
         }}})),
