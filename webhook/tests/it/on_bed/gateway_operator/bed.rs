@@ -40,6 +40,10 @@ pub async fn cluster() -> Tried<Option<&'static Cluster>> {
     Ok(Some(cluster))
 }
 
+/// Stories that restart Kong's operator take turns: who waits while it is away for another's sake waits for long, since
+/// what it has failed at meanwhile it tries again ever more rarely.
+pub static RESTARTS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Ends the operator, if it runs, and starts it; it looks at everything anew.
 pub async fn restart_operator(cluster: &Cluster) -> Tried<()> {
     drop(OPERATOR.lock().take());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tagalong_cluster::Seen;
 
-use super::bed::{operator_log, restart_operator};
+use super::bed::{RESTARTS, operator_log, restart_operator};
 use super::ground::{
     AUTOSCALERS, CONFIGURATIONS, DATAPLANES, DEPLOYMENTS, GATEWAYS, Ground, ROUTES, quiet,
     revision, version,
@@ -112,6 +112,7 @@ impl Ground {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_webhook_does()
 -> Tried<()> {
+    let _turn = RESTARTS.lock().await;
     let Some(ground) = Ground::new("example").await? else {
         return Ok(());
     };

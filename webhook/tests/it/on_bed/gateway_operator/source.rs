@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::bed::{operator_log, restart_operator};
+use super::bed::{RESTARTS, operator_log, restart_operator};
 use super::gateway::GATEWAY;
 use super::ground::{
     CONFIGURATIONS, DATAPLANES, DEPLOYMENTS, GATEWAYS, Ground, quiet, revision, version,
@@ -26,6 +26,7 @@ impl Ground {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_with_its_sidecar_from_above_needs_nobody_awake() -> Tried<()> {
+    let _turn = RESTARTS.lock().await;
     let Some(ground) = Ground::new("above").await? else {
         return Ok(());
     };
