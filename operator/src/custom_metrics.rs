@@ -9,7 +9,7 @@
 //! ```
 //!
 //! An HPA believes every number and keeps its replicas at every error, shows the error's words to people, and waits for
-//! a slow answer: so what is not known is a [`Denial`] whose words help, and every answer comes within a second.
+//! a slow answer: so what is not known is a denial whose words help, and every answer comes within a second.
 
 pub mod api_services;
 pub mod authentication;

@@ -120,18 +120,21 @@ const TEMPLATES: [&str; 3] = [
 
 /// The pod template of any kind; null where there is none.
 pub fn template(object: &Value) -> &Value {
-    let found = TEMPLATES.iter().find_map(|path| object.pointer(path));
-    found.unwrap_or(&Value::Null)
+    object.pointer(place(object)).unwrap_or(&Value::Null)
+}
+
+/// Where an object of its kind has it, whatever else stands where other kinds do.
+fn place(object: &Value) -> &'static str {
+    match object["kind"].as_str() {
+        Some("GatewayConfiguration") => TEMPLATES[0],
+        Some("DataPlane") => TEMPLATES[1],
+        _ => TEMPLATES[2],
+    }
 }
 
 /// The same, to be changed.
 pub fn template_mut(object: &mut Value) -> &mut Value {
-    let kind = object["kind"].as_str().unwrap_or_default();
-    let path = match kind {
-        "GatewayConfiguration" => TEMPLATES[0],
-        "DataPlane" => TEMPLATES[1],
-        _ => TEMPLATES[2],
-    };
+    let path = place(object);
     object.pointer_mut(path).expect("a pod template")
 }
 
