@@ -7,6 +7,7 @@
     reason = "what fails here fails the test"
 )]
 
+mod capture;
 mod kong;
 mod oracle;
 
@@ -144,6 +145,20 @@ fn every_number_adds_up_over_workers_pushes_and_reloads() {
     requests.extend(late_ones);
     assert_becomes(&kong, &oracle::lines(&requests, Request::address));
     kong.assert_quiet();
+}
+
+/// The oracle and the stand-in believe what we do; this is what somebody else's program printed.
+#[test]
+fn the_requests_of_a_real_kong_give_the_lines_that_it_printed() {
+    for name in ["base", "churn"] {
+        let printed = capture::lines(name);
+        let requests = capture::requests(&printed);
+        assert!(requests.len() > 1000, "{name}: {}", requests.len());
+        let kong = Kong::start(&USUAL);
+        send(&kong, &requests);
+        assert_becomes(&kong, &ours(printed));
+        kong.assert_quiet();
+    }
 }
 
 #[test]
