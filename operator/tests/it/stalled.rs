@@ -10,11 +10,11 @@
 use crate::support;
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 use support::Result;
 use support::pods::{Host, Pod, tell};
 use support::prometheus::{Server, operator};
+use tagalong_ports::kernel_memory;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -35,27 +35,6 @@ fn resident(operator: &Server) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.expect("its size") << 10
-}
-
-/// What the kernel holds for its connections: received, written and set aside.
-fn in_kernel(operator: &Server) -> u64 {
-    let output = Command::new("ss")
-        .args(["-tmnaH", "state", "all"])
-        .arg(format!("sport = :{}", operator.address.port()))
-        .output()
-        .expect("ss, of iproute2, tells what the kernel holds");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout)
-        .split("skmem:(")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-        .flat_map(|fields| fields.split(','))
-        .filter_map(|field| {
-            let digits = field.find(|c: char| c.is_ascii_digit())?;
-            let (name, value) = field.split_at(digits);
-            matches!(name, "r" | "w" | "f").then(|| value.parse::<u64>().ok())?
-        })
-        .sum()
 }
 
 /// How long a scrape takes, which is whole; from another address than those that stall.
@@ -129,7 +108,7 @@ async fn scrapers_that_stop_reading_cost_little_and_no_other_its_scrape() -> Res
         }
         while let Some(scraper) = scrapers.join_next().await {
             held.extend(scraper?);
-            let now = in_kernel(&operator);
+            let now = kernel_memory(operator.address.port())?;
             kernel = kernel.max(now);
             most = most.max(now + resident(&operator).saturating_sub(before));
         }

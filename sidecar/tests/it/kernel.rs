@@ -10,11 +10,11 @@
 use crate::common;
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use common::{NO_LABELS, Sidecar};
 use tagalong_kong::CaptureKong;
+use tagalong_ports::kernel_memory;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -24,26 +24,6 @@ const READERS: usize = 60;
 /// What each reads before it stops: enough for a buffer that grows by itself to have grown.
 const READ: usize = 6 << 20;
 const MEBIBYTE: u64 = 1 << 20;
-
-/// What the kernel holds in sockets whose own port this is, in bytes: received, written and set aside.
-fn kernel_memory(port: u16) -> u64 {
-    let output = Command::new("ss")
-        .args(["-tmnaH", "state", "all", &format!("sport = :{port}")])
-        .output()
-        .expect("ss, of iproute2, tells what the kernel holds");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout)
-        .split("skmem:(")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-        .flat_map(|fields| fields.split(','))
-        .filter_map(|field| {
-            let digits = field.find(|c: char| c.is_ascii_digit())?;
-            let (name, value) = field.split_at(digits);
-            matches!(name, "r" | "w" | "f").then(|| value.parse::<u64>().ok())?
-        })
-        .sum()
-}
 
 /// Asks often, reads fast, and then not at all.
 async fn stalls(address: SocketAddr) -> TcpStream {
@@ -96,13 +76,13 @@ async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
         }
         while let Some(reader) = readers.join_next().await {
             held.push(reader.expect("no panic"));
-            most = most.max(kernel_memory(port));
+            most = most.max(kernel_memory(port).expect("ss tells"));
         }
         // Whoever has stood still for so long holds nobody up any more.
         tokio::time::sleep(tagalong_sidecar::scrape::GRACE).await;
         let took = scrape(&sidecar).await;
         usual = usual.max(slowest_of_five(&sidecar).await);
-        most = most.max(kernel_memory(port));
+        most = most.max(kernel_memory(port).expect("ss tells"));
         println!(
             "round {round}: at most {} KiB in the kernel; another scrape {took:?}, usually {usual:?}",
             most >> 10
@@ -120,7 +100,7 @@ async fn readers_that_stop_reading_cost_little_and_no_other_its_scrape() {
     assert!(most > 0, "ss told of nothing");
     drop(held);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let left = kernel_memory(port);
+    let left = kernel_memory(port).expect("ss tells");
     assert!(
         left <= MEBIBYTE,
         "{left} bytes are left of connections that are gone"

@@ -8,6 +8,8 @@
 //! and Go's standard libraries and of tokio do, can listen there.
 //!
 //! Where the server can say which port it got, none is needed: let it listen on port 0.
+//!
+//! Beside them, what the kernel holds for a port.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -15,8 +17,11 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+mod kernel;
 #[cfg(test)]
 mod tests;
+
+pub use kernel::kernel_memory;
 
 /// A TCP port of 127.0.0.1 that is given to nobody else until this is dropped. Connections to it are refused until
 /// somebody listens.

@@ -249,17 +249,19 @@ fn echo(namespace: &str, name: &str, gateway: &str) -> Thing {
     )
 }
 
+/// A DataPlane of this Gateway.
+fn owned(name: &str, gateway: &str) -> Thing {
+    let owner = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": gateway, "uid": "u"}]);
+    Thing::new(
+        ObjectKind::DataPlane,
+        "kong",
+        name,
+        json!({"metadata": {"ownerReferences": owner}}),
+    )
+}
+
 #[test]
 fn a_dataplane_gets_its_own_gateways_routes_and_no_others() {
-    let owned = |name: &str, gateway: &str| {
-        let owner = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": gateway, "uid": "u"}]);
-        Thing::new(
-            ObjectKind::DataPlane,
-            "kong",
-            name,
-            json!({"metadata": {"ownerReferences": owner}}),
-        )
-    };
     let mut index = index(&[
         owned("d1", "g1"),
         owned("d2", "g2"),
@@ -298,15 +300,6 @@ fn a_dataplane_gets_its_own_gateways_routes_and_no_others() {
 
 #[test]
 fn a_route_moves_to_another_gateway() {
-    let owned = |name: &str, gateway: &str| {
-        let owner = json!([{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": gateway, "uid": "u"}]);
-        Thing::new(
-            ObjectKind::DataPlane,
-            "kong",
-            name,
-            json!({"metadata": {"ownerReferences": owner}}),
-        )
-    };
     let mut index = index(&[owned("d1", "g1"), owned("d2", "g2"), echo("a", "r", "g1")]);
     let changes = index.apply(echo("a", "r", "g2").object());
     let deltas: Vec<(String, usize, usize)> = changes

@@ -1,27 +1,11 @@
 //! What the kernel holds of connections, as `ss` tells it: that is what a control group charges.
 
 use super::*;
-use std::process::Command;
 use std::task::Poll;
 
-/// What the kernel holds in sockets whose own port this is, in bytes: received, written and set aside.
 fn held(port: u16) -> usize {
-    let output = Command::new("ss")
-        .args(["-tmnaH", "state", "all", &format!("sport = :{port}")])
-        .output()
-        .expect("ss, of iproute2, tells what the kernel holds");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout)
-        .split("skmem:(")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-        .flat_map(|fields| fields.split(','))
-        .filter_map(|field| {
-            let digits = field.find(|c: char| c.is_ascii_digit())?;
-            let (name, value) = field.split_at(digits);
-            matches!(name, "r" | "w" | "f").then(|| value.parse::<usize>().ok())?
-        })
-        .sum()
+    let bytes = tagalong_ports::kernel_memory(port).expect("ss tells");
+    usize::try_from(bytes).expect("it fits")
 }
 
 /// An answer without an end.
