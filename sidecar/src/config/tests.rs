@@ -93,10 +93,26 @@ fn help_and_version_are_shown() {
 fn the_readme_has_every_flag_with_its_variable() {
     let page = include_str!("../../README.md");
     for flag in Flags::command().get_arguments() {
-        let (Some(long), Some(variable)) = (flag.get_long(), flag.get_env()) else {
+        let Some(long) = flag.get_long() else {
+            continue;
+        };
+        let Some(variable) = flag.get_env() else {
+            assert!(
+                ["help", "version"].contains(&long),
+                "--{long} has no variable: sidecar/src/config.rs (or the runtime's logging.rs) gives it `env = \"TAGALONG_…\"`"
+            );
             continue;
         };
         let row = format!("| `--{long}` | `{}` |", variable.to_string_lossy());
         assert!(page.contains(&row), "sidecar/README.md lacks {row}");
+    }
+    let command = Flags::command();
+    let known: Vec<_> = command.get_arguments().filter_map(Arg::get_long).collect();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `--"));
+    for flag in rows.filter_map(|row| row.split('`').next()) {
+        assert!(
+            known.contains(&flag),
+            "sidecar/README.md has --{flag}, which is no flag of sidecar/src/config.rs"
+        );
     }
 }

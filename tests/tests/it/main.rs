@@ -4,5 +4,6 @@ mod house;
 mod judge;
 mod links;
 mod on_bed;
+mod recipes;
 mod recorded;
 mod workflows;

@@ -66,6 +66,25 @@ fn pods<'a>(flags: impl IntoIterator<Item = Flag<'a>>) -> Value {
     applied(&deployment, &injected(&deployment, &settings))
 }
 
+/// A variable that the sidecar does not know would be passed over in silence.
+#[test]
+fn every_variable_of_the_sidecar_is_one_of_its_flags() {
+    let page = include_str!("../../../sidecar/README.md");
+    let all = VALUES.iter().map(|(flag, value, _)| (*flag, *value));
+    let pods = pods(all.filter(|(flag, _)| *flag != "native-sidecars"));
+    let sidecar = &pods["spec"]["template"]["spec"]["initContainers"][0];
+    let variables = sidecar["env"].as_array().expect("variables");
+    assert!(variables.len() > 2, "{variables:?}");
+    for variable in variables {
+        let name = variable["name"].as_str().expect("a name");
+        assert!(
+            page.contains(&format!("| `{name}` |")),
+            "webhook/src/inject/sidecar.rs sets {name}, which sidecar/README.md does not name: \
+             is it a flag of sidecar/src/config.rs?"
+        );
+    }
+}
+
 #[test]
 fn every_flag_about_the_sidecar_changes_the_pods() {
     let command = Args::command();

@@ -167,6 +167,63 @@ fn tcp_and_udp_ingresses() {
     expect(&upstreams, &[("dns.n.53.svc", "Service n/dns")]);
 }
 
+/// The worlds that the real translator of Kong's is asked about.
+const WORLDS: [&str; 2] = [
+    include_str!("../../../../tests/tests/it/on_bed/translator/world.rs"),
+    include_str!("../../../../tests/tests/it/on_bed/translator/world/ingresses.rs"),
+];
+
+/// Whoever adds a kind that names Kong services tells people, and those who judge the names.
+#[test]
+fn every_kind_that_names_kong_services_is_judged_and_on_the_pages() {
+    macro_rules! objects {
+        ($($name:ident($type:ident) $written:ident,)+) => {
+            [$((
+                concat!("crds::", stringify!($type)),
+                Object::from(read::<crds::$type>(json!({
+                    "metadata": {"namespace": "n", "name": "o"}, "spec": {"serviceSelector": {}, "selector": {}},
+                }))),
+            ),)+]
+        };
+    }
+    let design = include_str!("../../../../docs/design.md");
+    let (_, section) = design.split_once("\n## 4. ").expect("section 4");
+    let (section, _) = section.split_once("\n## ").expect("section 5");
+    let mut named = 0;
+    for (path, object) in crate::for_each_kind!(objects) {
+        if translate(&object, &mut Interner::default()).is_none() {
+            continue;
+        }
+        named += 1;
+        let kind = object.kind().name();
+        let before = include_str!("tests.rs");
+        assert!(
+            before.contains(path),
+            "operator/index/src/translate/tests.rs has no golden case of a {kind} ({path})"
+        );
+        for (page, text) in [
+            ("docs/design.md §4", section),
+            (
+                "docs/guides/compatibility.md",
+                include_str!("../../../../docs/guides/compatibility.md"),
+            ),
+        ] {
+            let words = text.split(|letter: char| !letter.is_alphanumeric());
+            assert!(
+                words.into_iter().any(|word| word == kind),
+                "{page} does not name {kind}"
+            );
+        }
+        let quoted = format!("\"{kind}\"");
+        assert!(
+            WORLDS.iter().any(|text| text.contains(&quoted)),
+            "no world of tests/tests/it/on_bed/translator/world.rs has a {kind}; if Kong's translator there has no such \
+             kind, a comment that says so, with the name in quotes, will do"
+        );
+    }
+    assert!(named >= 9, "only {named} kinds name Kong services");
+}
+
 // Golden `httproute-testing` of Kong's: the index is that of the first rule with the same backends. `.2` is a Kong service
 // only where KIC 2.12 makes one of each rule.
 #[test]

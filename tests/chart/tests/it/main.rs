@@ -3,3 +3,4 @@
 mod files;
 mod on_bed;
 mod support;
+mod values;
