@@ -192,7 +192,8 @@ pub struct OperateArgs {
     pub pod_selector: String,
 
     /// Seconds that pods of a DataPlane labelled for injection may run without a sidecar, as during a rollout. After that the
-    /// operator reports it and rewrites the DataPlane, so that the webhook sees it again. It retries every five times as long.
+    /// operator reports it and rewrites the DataPlane, so that the webhook sees it again. It tries again
+    /// at intervals five times as long.
     #[arg(
         long,
         env = "TAGALONG_MISSED_AFTER",
@@ -208,7 +209,7 @@ pub struct OperateArgs {
     pub inject_at_source: bool,
 
     /// Label selector of the webhook's pods in the operator's namespace. No GatewayConfiguration is labelled for injection before all
-    /// of them have `tagalong.dev/injects=gateway-configurations`. Without a selector, they are taken to have it.
+    /// of them have `tagalong.dev/injects=gateway-configurations`. Without a selector, they are assumed to have it.
     #[arg(long, env = "TAGALONG_WEBHOOK_PODS")]
     pub webhook_pods: Option<String>,
 

@@ -24,7 +24,7 @@ enum Told<C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
     /// How many before it were not told.
-    pub(crate) unsaid: u64,
+    pub(crate) suppressed: u64,
     /// Whether nothing was told before.
     pub(crate) first: bool,
 }
@@ -55,10 +55,10 @@ impl<C: PartialEq> OutcomeLog<C> {
         if *told == now {
             return None;
         }
-        let unsaid = rate.due(())?;
+        let suppressed = rate.due(())?;
         let first = *told == Told::Nothing;
         *told = now;
-        Some(Due { unsaid, first })
+        Some(Due { suppressed, first })
     }
 }
 

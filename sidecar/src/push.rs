@@ -78,7 +78,7 @@ impl LabelClient {
             if let Some(due) = log.bad(error.cause()) {
                 let why = error.to_string();
                 tracing::warn!(
-                    url = %self.url, unsaid = due.unsaid,
+                    url = %self.url, suppressed = due.suppressed,
                     "labels: {}; the ones in use stay", shortened(&why, WORDS)
                 );
             }
@@ -142,7 +142,7 @@ impl LabelClient {
             {
                 let table = tables.load();
                 tracing::info!(
-                    url = %self.url, unsaid = due.unsaid, version = versions.now(),
+                    url = %self.url, suppressed = due.suppressed, version = versions.now(),
                     services = table.labels.services(), upstreams = table.labels.upstreams(),
                     "labels are up to date"
                 );

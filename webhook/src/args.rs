@@ -59,7 +59,7 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub sidecar_pull_secrets: Vec<String>,
-    /// Add them where a pod template names none, too; the ones of its ServiceAccount are then no longer used
+    /// Add them also to pod templates that name none; those of the pods' ServiceAccount are then no longer used
     #[arg(long, env = "TAGALONG_SIDECAR_PULL_SECRETS_ALWAYS")]
     pub sidecar_pull_secrets_always: bool,
     /// URL from which sidecars receive their labels, such as `https://tagalong-operator.tagalong.svc:8443/v1/labels`

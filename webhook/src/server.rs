@@ -77,9 +77,9 @@ impl Handler {
             }
             Err((status, reason)) => {
                 metrics.refused(status);
-                if let Some(unsaid) = problems.due(status.as_u16()) {
+                if let Some(suppressed) = problems.due(status.as_u16()) {
                     let reason = cut(reason.clone(), LOGGED);
-                    tracing::warn!(%status, reason, unsaid, "cannot answer a review");
+                    tracing::warn!(%status, reason, suppressed, "cannot answer a review");
                 }
                 let mut response = text(status, format!("{reason}\n"));
                 if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -167,13 +167,13 @@ impl Handler {
         let written = words.iter().map(|word| word.escape_default().count());
         let lines = 1 + written.sum::<usize>() / WORDS;
         let lines = u32::try_from(lines).unwrap_or(ANSWERS);
-        let Some(unsaid) = self.0.answers.due_for(word, lines) else {
+        let Some(suppressed) = self.0.answers.due_for(word, lines) else {
             return;
         };
         if refused {
-            tracing::warn!(kind, namespace, name, reason, unsaid, "no sidecar");
+            tracing::warn!(kind, namespace, name, reason, suppressed, "no sidecar");
         } else {
-            tracing::info!(kind, namespace, name, verdict = word, unsaid, "changed");
+            tracing::info!(kind, namespace, name, verdict = word, suppressed, "changed");
         }
     }
 }

@@ -46,7 +46,7 @@ pub enum AuthorityError {
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
     /// A time outside of what certificates can say.
-    #[error("the clock is outside of what certificates can say: {0}")]
+    #[error("the clock is outside the range of a certificate's dates: {0}")]
     Clock(#[from] time::error::ComponentRange),
 }
 

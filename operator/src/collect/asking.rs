@@ -2,8 +2,8 @@
 //!
 //! A scrape asks each pod at its arrival, and takes what has come when all have answered, or its time is up. Where another
 //! scrape is waiting, it shares: a request under way to a pod that gives the pod as long, and is not older than the
-//! scrape's own patience, and an answer of the last second. So a pod has few requests at once, whoever scrapes, the
-//! impatient take no samples from the patient, and the patient keep nobody waiting.
+//! scrape's own timeout, and an answer of the last second. So a pod has few requests at once, whoever scrapes: a scrape with a
+//! short timeout takes no samples from one with a long timeout, and the latter keeps no other waiting.
 //!
 //! Scrapes that wait hold nothing of their own: the last answer of each pod is held once, for as long as anybody waits. A
 //! pod that hangs costs a scrape time, and no memory however many wait for it.
@@ -45,7 +45,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub(super) fn patience(self) -> Duration {
+    pub(super) fn timeout(self) -> Duration {
         self.deadline.saturating_duration_since(self.arrived)
     }
 }
@@ -229,9 +229,9 @@ impl Asking {
             *want.since.lock() = came.asked;
             return Share::Here;
         }
-        let patience = times.patience();
+        let timeout = times.timeout();
         let suits = |one: &&Request| {
-            one.times.patience() >= patience && one.times.arrived + patience >= times.arrived
+            one.times.timeout() >= timeout && one.times.arrived + timeout >= times.arrived
         };
         if let Some(found) = pod.requests.iter().rev().find(suits) {
             *want.since.lock() = found.times.arrived;

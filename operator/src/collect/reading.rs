@@ -124,9 +124,9 @@ impl Readers {
                     connection.end_now();
                 }
             }
-            if let Some(unsaid) = self.told.due(()) {
+            if let Some(suppressed) = self.told.due(()) {
                 tracing::warn!(
-                    unsaid,
+                    suppressed,
                     "a scraper was cut off that read its answer slowly, for others waited"
                 );
             }

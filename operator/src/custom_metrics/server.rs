@@ -277,11 +277,18 @@ impl<S: Signals, R: Reviewer, D: Decider> MetricsApi<S, R, D> {
             StatusCode::SERVICE_UNAVAILABLE => "unavailable",
             _ => return answer,
         };
-        if let Some(unsaid) = self.told.due(reason) {
+        if let Some(suppressed) = self.told.due(reason) {
             let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
             let (path, why) = (request.uri().path(), &denial.message);
             let (path, why) = (shortened(path, WORDS), shortened(why, WORDS));
-            tracing::info!(?peer, reason, path, why, unsaid, "answered without a value");
+            tracing::info!(
+                ?peer,
+                reason,
+                path,
+                why,
+                suppressed,
+                "answered without a value"
+            );
         }
         answer
     }

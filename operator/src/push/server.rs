@@ -165,11 +165,11 @@ impl<T: TableSource, R: Reviewer> PushServer<T, R> {
 
     fn refuse<B>(&self, reason: &'static str, why: &dyn Display, request: &Request<B>) {
         self.metrics.refused.get_or_create(&Reason { reason }).inc();
-        if let Some(unsaid) = self.told.due(reason) {
+        if let Some(suppressed) = self.told.due(reason) {
             let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
             let why = why.to_string();
             let why = shortened(&why, WORDS);
-            tracing::info!(?peer, reason, why, unsaid, "refused labels");
+            tracing::info!(?peer, reason, why, suppressed, "refused labels");
         }
     }
 }

@@ -161,7 +161,7 @@ fn fallen_back(dataplane: &Key, lacking: Option<&Key>, result: &PassResult) -> P
         }
         None => (
             "SourceNotCopied",
-            "what its GatewayConfiguration has did not come down to it".to_owned(),
+            "Kong's operator did not copy the sidecar from its GatewayConfiguration".to_owned(),
         ),
     };
     Problem {
@@ -170,7 +170,7 @@ fn fallen_back(dataplane: &Key, lacking: Option<&Key>, result: &PassResult) -> P
         about: Some(SubjectKind::DataPlane.at(dataplane)),
         message: format!(
             "DataPlane {dataplane} gets its sidecar from the webhook at each reconcile, since {why}. While no webhook answers, \
-             Kong's operator replaces its pods with such that have no sidecar, or, with failure policy `Fail`, cannot change it"
+             Kong's operator replaces its pods with pods that have no sidecar or, with failure policy `Fail`, cannot change it"
         ),
         detail: None,
     }
@@ -202,8 +202,8 @@ fn reverted(subject: &Subject) -> Problem {
         reason: "Reverted",
         about: Some(subject.clone()),
         message: format!(
-            "somebody keeps taking back what tagalong writes to {subject}. It is written again ever more rarely, at \
-             least every ten minutes; let that tool ignore the field, or write there what tagalong does"
+            "something keeps undoing what tagalong writes to {subject}. tagalong writes it again, with pauses that grow to \
+             ten minutes; let the other tool ignore the field, or have it write the same"
         ),
         detail: None,
     }

@@ -15,7 +15,7 @@ pub struct Drain {
 
 /// A task has ended that the process cannot do without.
 #[derive(Debug, thiserror::Error)]
-#[error("{task} ended ({how}); this process ends, since it cannot do without")]
+#[error("{task} ended ({how}); this process ends, since it cannot run without it")]
 pub struct Ended {
     task: String,
     how: String,

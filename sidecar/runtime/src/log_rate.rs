@@ -18,7 +18,7 @@ pub struct LogRateLimiter<K = ()> {
 struct Minute {
     begun: Instant,
     said: u32,
-    unsaid: u64,
+    suppressed: u64,
 }
 
 impl<K: PartialEq> LogRateLimiter<K> {
@@ -45,7 +45,7 @@ impl<K: PartialEq> LogRateLimiter<K> {
             let minute = Minute {
                 begun: now,
                 said: 0,
-                unsaid: 0,
+                suppressed: 0,
             };
             kinds.push((kind, minute));
             kinds.len() - 1
@@ -55,11 +55,11 @@ impl<K: PartialEq> LogRateLimiter<K> {
             (minute.begun, minute.said) = (now, 0);
         }
         if minute.said.saturating_add(lines) > self.most {
-            minute.unsaid += 1;
+            minute.suppressed += 1;
             return None;
         }
         minute.said += lines;
-        Some(std::mem::take(&mut minute.unsaid))
+        Some(std::mem::take(&mut minute.suppressed))
     }
 }
 

@@ -173,8 +173,8 @@ impl<P: Protocol> Server<P> {
                 Ok((stream, peer)) => (stream, Peer::new(peer)),
                 Err(error) => {
                     // Out of file descriptors, most likely: the listener itself is still good.
-                    if let Some(unsaid) = log.due("accept") {
-                        tracing::warn!(%error, %address, unsaid, "cannot accept a connection");
+                    if let Some(suppressed) = log.due("accept") {
+                        tracing::warn!(%error, %address, suppressed, "cannot accept a connection");
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -186,15 +186,15 @@ impl<P: Protocol> Server<P> {
             let ip = peer.0.ip();
             let (place, open) = if let Some((place, lost_by)) = places.take(ip) {
                 if let Some(from) = lost_by
-                    && let Some(unsaid) = log.due("lost")
+                    && let Some(suppressed) = log.due("lost")
                 {
-                    tracing::warn!(limit = limits.connections, %address, %from, unsaid, "all places for connections were held, one was ended");
+                    tracing::warn!(limit = limits.connections, %address, %from, suppressed, "all places for connections were held, one was ended");
                 }
                 (place, Some(Open::new(&self.events)))
             } else {
                 self.events.refused();
-                if let Some(unsaid) = log.due("refused") {
-                    tracing::warn!(limit = limits.connections, %address, peer = %ip, unsaid, "too many connections, one was refused");
+                if let Some(suppressed) = log.due("refused") {
+                    tracing::warn!(limit = limits.connections, %address, peer = %ip, suppressed, "too many connections, one was refused");
                 }
                 // Nobody sends probes by TLS, and to refuse in words would be more work than to answer.
                 match moments.take(ip) {

@@ -43,7 +43,7 @@ pub enum TlsSetupError {
     #[error("the host is no name that a certificate could have")]
     Name,
     /// There are no CA certificates.
-    #[error("no CA certificates to check the host by: {0} (SSL_CERT_FILE names another file)")]
+    #[error("no CA certificates to verify the host with: {0} (SSL_CERT_FILE names another file)")]
     Roots(String),
     /// rustls refuses.
     #[error("TLS: {0}")]

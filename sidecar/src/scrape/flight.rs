@@ -359,9 +359,9 @@ impl<U: Upstream> Flight<U> {
             reader.grace.spend(time);
             if reader.left(stand_still).is_zero() {
                 cut = true;
-                if let Some(unsaid) = self.shared.cut_off.due(()) {
+                if let Some(suppressed) = self.shared.cut_off.due(()) {
                     tracing::warn!(
-                        unsaid,
+                        suppressed,
                         "a reader that held others up was cut off; gzip would make it faster"
                     );
                 }

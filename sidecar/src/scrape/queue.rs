@@ -59,7 +59,10 @@ impl<U> Shared<U> {
             None => {}
             Some(due) if due.first => tracing::info!("Kong's metrics can be scraped"),
             Some(due) => {
-                tracing::info!(unsaid = due.unsaid, "Kong's metrics can be scraped again");
+                tracing::info!(
+                    suppressed = due.suppressed,
+                    "Kong's metrics can be scraped again"
+                );
             }
         }
     }
@@ -68,7 +71,7 @@ impl<U> Shared<U> {
     pub(super) fn failed(&self, why: &str) {
         if let Some(due) = self.log.bad(why.to_owned()) {
             tracing::warn!(
-                unsaid = due.unsaid,
+                suppressed = due.suppressed,
                 "scrape failed: {}",
                 shortened(why, WORDS)
             );

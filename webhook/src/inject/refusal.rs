@@ -44,7 +44,7 @@ pub enum Refusal {
     EnvFrom(String),
     /// A volume of Kong's operator and ours would become one of two types.
     #[error(
-        "spec.network.konnectCertificate is set, beside which Kong's operators before 2.0.5 make a Deployment that is refused"
+        "spec.network.konnectCertificate is set; with it, Kong's operators before 2.0.5 create a Deployment that the API server refuses"
     )]
     KonnectCertificate,
     /// The variable comes from elsewhere.

@@ -75,11 +75,11 @@ impl Sky {
 
     /// What a scrape gets that gives pods so long: of each pod how old the request was at its arrival, if there are samples; and
     /// how long it took.
-    async fn scrape(&self, patience: Duration) -> (BTreeMap<String, Option<Duration>>, Duration) {
+    async fn scrape(&self, timeout: Duration) -> (BTreeMap<String, Option<Duration>>, Duration) {
         let arrived = Instant::now();
         let times = Times {
             arrived,
-            deadline: arrived + patience,
+            deadline: arrived + timeout,
         };
         let target = |uid: &String| PodTarget {
             uid: uid.clone(),
@@ -103,9 +103,9 @@ impl Sky {
         (got.collect(), took)
     }
 
-    fn begin(&self, patience: Duration) -> Scrape {
+    fn begin(&self, timeout: Duration) -> Scrape {
         let sky = self.clone();
-        tokio::spawn(async move { sky.scrape(patience).await })
+        tokio::spawn(async move { sky.scrape(timeout).await })
     }
 
     fn made(&self, uid: &str) -> usize {
@@ -155,13 +155,13 @@ async fn those_who_come_together_ask_once_and_the_next_asks_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_impatient_take_nothing_from_the_patient() {
+async fn a_short_timeout_takes_nothing_from_a_long_one() {
     let sky = Sky::new(&[("slow", Some(20 * SECOND))]);
-    let impatient = [1, 5, 9].map(|seconds| sky.begin(seconds * SECOND));
+    let brief = [1, 5, 9].map(|seconds| sky.begin(seconds * SECOND));
     sleep(SECOND / 2).await;
     let (got, took) = sky.scrape(27 * SECOND).await;
     assert!(got["slow"].is_some(), "after {took:?}");
-    for one in impatient {
+    for one in brief {
         assert_eq!(one.await.expect("no panic").0["slow"], None);
     }
 }
@@ -260,7 +260,7 @@ fn seconds() -> impl Strategy<Value = f64> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whoever else scrapes, a scrape gets what it would get alone, no older than its own patience, in its own time.
+    /// Whoever else scrapes, a scrape gets what it would get alone, no older than its own timeout, in its own time.
     #[test]
     fn nobody_loses_by_others(
         pods in prop::collection::vec(prop::option::weighted(0.7, 0.0..30.0), 1..5),
@@ -276,30 +276,30 @@ proptest! {
             let needs = pods.iter().map(|needs| needs.map(Duration::from_secs_f64));
             let named: Vec<_> = names.iter().map(String::as_str).zip(needs.clone()).collect();
             let sky = Sky::new(&named);
-            let all: Vec<_> = scrapes.iter().map(|(at, patience)| {
+            let all: Vec<_> = scrapes.iter().map(|(at, timeout)| {
                 let (sky, at) = (sky.clone(), Duration::from_secs_f64(*at));
-                let patience = Duration::from_secs_f64(*patience);
+                let timeout = Duration::from_secs_f64(*timeout);
                 tokio::spawn(async move {
                     sleep(at).await;
-                    (patience, sky.scrape(patience).await)
+                    (timeout, sky.scrape(timeout).await)
                 })
             }).collect();
             let moment = Duration::from_millis(10);
             // A pod that always answers, and has always had the time to, was never given less.
-            let least = scrapes.iter().map(|(_, patience)| *patience).fold(f64::MAX, f64::min);
+            let least = scrapes.iter().map(|(_, timeout)| *timeout).fold(f64::MAX, f64::min);
             for one in all {
-                let (patience, (got, took)) = one.await.expect("no panic");
-                assert!(took <= patience + moment, "{took:?} of {patience:?}");
+                let (timeout, (got, took)) = one.await.expect("no panic");
+                assert!(took <= timeout + moment, "{took:?} of {timeout:?}");
                 for (name, needs) in &named {
                     let age = got[*name];
                     if let Some(age) = age {
-                        assert!(age <= patience.max(FRESH) + moment || needs.is_some_and(|needs| age <= needs), "{age:?} old, {patience:?}");
+                        assert!(age <= timeout.max(FRESH) + moment || needs.is_some_and(|needs| age <= needs), "{age:?} old, {timeout:?}");
                     }
                     match needs {
                         None => assert_eq!(age, None),
-                        Some(needs) if *needs + moment > patience => {}
+                        Some(needs) if *needs + moment > timeout => {}
                         Some(needs) if needs.as_secs_f64() < least.max(FAIR.as_secs_f64()) => {
-                            assert!(age.is_some(), "{name} needs {needs:?} of {patience:?}");
+                            assert!(age.is_some(), "{name} needs {needs:?} of {timeout:?}");
                         }
                         Some(_) => {}
                     }

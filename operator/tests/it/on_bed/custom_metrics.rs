@@ -37,7 +37,7 @@ use tagalong_runtime::{drain, tls};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const METRIC: &str = "kong_requests_in_flight";
 const TOO_EARLY: &str = "first values in 12 s";
 
@@ -138,7 +138,7 @@ async fn a_plain_hpa_is_answered() -> Result {
         namespace.name()
     );
     *told.0.lock() = Some("35".to_owned());
-    until("an answer through the API server", PATIENCE, || async {
+    until("an answer through the API server", TIMEOUT, || async {
         let list = cluster.kubectl(&["get", "--raw", &path], "").await?;
         let list: Value = serde_json::from_str(&list)?;
         if list["items"][0]["value"] == "35" {

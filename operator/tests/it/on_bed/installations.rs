@@ -22,7 +22,7 @@ use tagalong_operator::lease::mark::{MARK, WORKING};
 
 const OTHER: &str = "second-system";
 const PLUGIN: &str = "x-metrics-prometheus";
-const PATIENCE: Duration = Duration::from_secs(150);
+const TIMEOUT: Duration = Duration::from_secs(150);
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn installations() -> Result {
     // It is gone for good, under its old name.
     assert_eq!(first.stop().await?, None);
     works(&client, OTHER).await?;
-    until("the newcomer to work", PATIENCE, || async {
+    until("the newcomer to work", TIMEOUT, || async {
         equal(&second.leads(), &true)?;
         equal(&second.readiness.missing(), &Vec::new())?;
         equal(&selectors(&client).await?, &json!({"nobody": "has-this"}))?;
@@ -82,7 +82,7 @@ async fn newcomer(cluster: &Cluster) -> Result<Replica> {
 
 async fn waits_for(replica: &Replica, home: &str) -> Result {
     let wanted = vec![format!("the installation with Lease {home}/{NAME} to go")];
-    until("it to wait", PATIENCE, || async {
+    until("it to wait", TIMEOUT, || async {
         equal(&replica.readiness.missing(), &wanted)?;
         Ok(())
     })
@@ -92,7 +92,7 @@ async fn waits_for(replica: &Replica, home: &str) -> Result {
 
 /// Waits until the mark names an installation.
 async fn works(client: &Client, home: &str) -> Result {
-    until(&format!("{home} to work"), PATIENCE, || async {
+    until(&format!("{home} to work"), TIMEOUT, || async {
         let mark = get(client, "", RBAC, "ClusterRole", MARK).await?;
         let seen = mark["metadata"]["annotations"][WORKING].clone();
         equal(&seen, &json!(format!("{home}/{NAME}")))?;
@@ -122,16 +122,12 @@ async fn the_newcomer_writes_nothing_and_says_why(
     )
     .await?;
     says(namespace, "x", "Ready", "True Ready").await?;
-    until(
-        "its webhook to be asked about nothing",
-        PATIENCE,
-        || async {
-            let asleep = "another-installation-works";
-            let wanted = json!({"nobody": "has-this", "tagalong.dev/no-object": asleep});
-            equal(&selectors(&client).await?, &wanted)?;
-            Ok(())
-        },
-    )
+    until("its webhook to be asked about nothing", TIMEOUT, || async {
+        let asleep = "another-installation-works";
+        let wanted = json!({"nobody": "has-this", "tagalong.dev/no-object": asleep});
+        equal(&selectors(&client).await?, &wanted)?;
+        Ok(())
+    })
     .await?;
     let told = events(&client, OTHER, "AnotherInstallation").await?;
     let [event] = told.as_slice() else {

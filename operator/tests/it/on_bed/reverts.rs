@@ -35,7 +35,7 @@ async fn what_somebody_keeps_taking_back_is_told_and_written_ever_more_rarely() 
         return Err(format!("{told:?}").into());
     };
     let note = event["note"].as_str().unwrap_or_default();
-    assert!(note.contains("somebody keeps taking back"), "{note}");
+    assert!(note.contains("something keeps undoing"), "{note}");
     let found = get(&client, name, "v1", "Service", "web").await?;
     let managers = found["metadata"]["managedFields"].as_array();
     let managers: Vec<&Value> = managers

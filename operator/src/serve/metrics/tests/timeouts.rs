@@ -48,19 +48,19 @@ fn sample_of(answer: &str, pod: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_impatient_scraper_takes_no_samples_from_a_patient_one() {
+async fn a_scraper_with_a_short_timeout_takes_no_samples_from_one_with_a_long_one() {
     let (_trigger, drain) = drain::channel();
     let (open, gate) = watch::channel(false);
     let (address, mut asked) = gated("1", BODY, gate, &drain).await;
     let scrape = scraper(world(vec![pod("1", address)]), Writes::always());
-    let impatient = tokio::spawn(scrape.clone().answer(waits("0.2")));
+    let brief = tokio::spawn(scrape.clone().answer(waits("0.2")));
     asked.wait_for(|count| *count == 1).await.expect("asked");
-    let patient = tokio::spawn(scrape.answer(waits("60")));
-    let impatient = body(impatient.await.expect("no panic")).await;
-    assert!(!sample_of(&impatient, "pod-1"), "{impatient}");
+    let long = tokio::spawn(scrape.answer(waits("60")));
+    let brief = body(brief.await.expect("no panic")).await;
+    assert!(!sample_of(&brief, "pod-1"), "{brief}");
     open.send_replace(true);
-    let patient = body(patient.await.expect("no panic")).await;
-    assert!(sample_of(&patient, "pod-1"), "{patient}");
+    let long = body(long.await.expect("no panic")).await;
+    assert!(sample_of(&long, "pod-1"), "{long}");
 }
 
 #[tokio::test]
@@ -72,14 +72,14 @@ async fn a_patient_scraper_keeps_no_impatient_one_waiting() {
     let (good, _) = gated("2", BODY, gate, &drain).await;
     let world = world(vec![pod("1", hangs), pod("2", good)]);
     let scrape = scraper(world, Writes::always());
-    let patient = tokio::spawn(scrape.clone().answer(waits("60")));
+    let long = tokio::spawn(scrape.clone().answer(waits("60")));
     asked.wait_for(|count| *count == 1).await.expect("asked");
-    let impatient = scrape.answer(waits("5")).await;
-    assert_eq!(impatient.status(), StatusCode::OK);
-    let impatient = body(impatient).await;
-    assert!(sample_of(&impatient, "pod-2"), "{impatient}");
-    assert!(!patient.is_finished(), "the hanging pod has its time");
-    patient.abort();
+    let brief = scrape.answer(waits("5")).await;
+    assert_eq!(brief.status(), StatusCode::OK);
+    let brief = body(brief).await;
+    assert!(sample_of(&brief, "pod-2"), "{brief}");
+    assert!(!long.is_finished(), "the hanging pod has its time");
+    long.abort();
 }
 
 /// Else a family's type would change from one scrape to the next.
