@@ -27,7 +27,7 @@ pub(crate) struct Holds {
     pub(crate) now: u64,
     held: HashMap<Source, Hold>,
     ends: BTreeSet<(u64, Source)>,
-    /// Gateways on whose routes of a kind Kong's controller was seen to write `Programmed=True`.
+    /// Gateways on whose routes of a kind Kong's controller was seen to write `Programmed=True` or `False`.
     reporting: HashSet<(ObjectKind, Key)>,
     gateways: HashSet<Key>,
 }
@@ -56,6 +56,8 @@ struct Unshown {
     until: Option<u64>,
     /// Its controller says that Kong refuses what the object means now.
     refused: bool,
+    /// The object is no longer attached to it: nobody shows when Kong has dropped it there.
+    left: bool,
 }
 
 /// A version of an object.
@@ -75,6 +77,11 @@ struct Programmed {
     yes: Option<i64>,
     /// The newest generation that it refused.
     no: Option<i64>,
+    /// Something is not known to be in Kong. An entry is written anew for each generation, before Kong is told: what it said of
+    /// the one before is gone with it (Kong Ingress Controller, `ensureGatewayReferenceStatusAdded`).
+    unknown: bool,
+    /// The newest generation that anything is said of.
+    seen: Option<i64>,
 }
 
 impl Shown {
@@ -99,14 +106,15 @@ impl Shown {
                 .entry(Key::new(namespace, reference.name.as_str()))
                 .or_default();
             for condition in &parent.conditions {
+                let generation = condition.observed_generation;
+                programmed.seen = programmed.seen.max(generation);
                 if condition.r#type != "Programmed" {
                     continue;
                 }
-                let generation = condition.observed_generation;
                 match condition.status.as_str() {
                     "True" => programmed.yes = programmed.yes.max(generation),
                     "False" => programmed.no = programmed.no.max(generation),
-                    _ => {}
+                    _ => programmed.unknown = true,
                 }
             }
         }
@@ -125,15 +133,20 @@ impl Shown {
         programmed.is_some_and(|programmed| programmed.no.is_some_and(|no| no >= generation))
     }
 
-    /// The Gateways whose controller says that Kong has an older generation, or refuses this one.
+    /// The Gateways in whose Kong an older generation may be. Of a first generation there is none before it.
     pub(crate) fn behind(&self, generation: i64) -> impl Iterator<Item = &Key> {
-        let known = self
-            .0
-            .iter()
-            .filter(|(_, programmed)| programmed.yes.is_some() || programmed.no.is_some());
-        known
-            .map(|(gateway, _)| gateway)
-            .filter(move |gateway| !self.has(gateway, generation))
+        let gateways = self.0.iter().filter(move |(gateway, programmed)| {
+            let older = programmed.unknown || programmed.seen.is_none_or(|seen| seen < generation);
+            !self.has(gateway, generation) && (programmed.says() || generation > 1 && older)
+        });
+        gateways.map(|(gateway, _)| gateway)
+    }
+}
+
+impl Programmed {
+    /// Whether its controller says what Kong has, of whichever generation.
+    fn says(&self) -> bool {
+        self.yes.is_some() || self.no.is_some()
     }
 }
 
@@ -141,8 +154,8 @@ impl Holds {
     /// Notes whose controllers show what Kong has.
     pub(crate) fn report(&mut self, kind: ObjectKind, shown: &Shown) {
         for (gateway, programmed) in &shown.0 {
-            if programmed.yes.is_some() {
-                self.reporting.insert((kind, gateway.clone()));
+            if programmed.says() && self.reporting.insert((kind, gateway.clone())) {
+                self.wait_anew(gateway, Some(kind));
             }
         }
     }
@@ -155,11 +168,20 @@ impl Holds {
         } else {
             !self.gateways.remove(gateway)
         };
-        if known != exists {
-            return;
+        if known == exists {
+            self.wait_anew(gateway, None);
         }
-        let waiting = self.held.iter();
-        let waiting = waiting.filter(|(_, hold)| hold.unshown.contains_key(gateway));
+    }
+
+    /// Something else is known of a Gateway, and so of how long it is waited for.
+    fn wait_anew(&mut self, gateway: &Key, kind: Option<ObjectKind>) {
+        let waiting = self.held.iter().filter(|(source, hold)| {
+            let waits = hold
+                .unshown
+                .get(gateway)
+                .is_some_and(|unshown| !unshown.left);
+            waits && kind.is_none_or(|kind| source.kind == kind)
+        });
         let waiting: Vec<Source> = waiting.map(|(source, _)| source.clone()).collect();
         for source in waiting {
             let Some(mut hold) = self.drop(&source) else {
@@ -179,6 +201,7 @@ impl Holds {
         Unshown {
             until: (!shows).then_some(self.now + WITHOUT_STATUS),
             refused,
+            left: false,
         }
     }
 
@@ -215,6 +238,7 @@ impl Holds {
                 Unshown {
                     until: Some(self.now + WITHOUT_GENERATION),
                     refused: false,
+                    left: true,
                 }
             };
             hold.unshown.insert(gateway.clone(), unshown);
@@ -222,8 +246,7 @@ impl Holds {
         self.put(source, hold);
     }
 
-    /// A route is new here, and its controller says that Kong has an older generation, or refuses this one: what it means to
-    /// Kong is not known.
+    /// A route is new here, and Kong may have an older generation of it, or refuses this one: what it means to Kong is not known.
     pub(crate) fn unknown(
         &mut self,
         source: &Source,
@@ -231,7 +254,9 @@ impl Holds {
         since: Since,
         shown: &Shown,
     ) {
-        let mut anything = new.to_vec();
+        // A name that is made of its backends is theirs in each generation, and other routes' as well.
+        let by_place = new.iter().filter(|claim| !claim.form.names_backends());
+        let mut anything: Vec<Claim> = by_place.cloned().collect();
         for claim in &mut anything {
             claim.target = Target::Several;
         }
@@ -242,13 +267,11 @@ impl Holds {
         let behind = shown
             .behind(hold.since.generation)
             .filter(|gateway| parents.is_some_and(|parents| parents.contains(gateway)));
-        let unshown = |gateway: &Key| Unshown {
-            until: (!self.gateways.contains(gateway)).then_some(self.now + WITHOUT_STATUS),
-            refused: shown.refuses(gateway, hold.since.generation),
+        let unshown = |gateway: &Key| {
+            let refused = shown.refuses(gateway, hold.since.generation);
+            (gateway.clone(), self.unshown(source, gateway, refused))
         };
-        hold.unshown = behind
-            .map(|gateway| (gateway.clone(), unshown(gateway)))
-            .collect();
+        hold.unshown = behind.map(unshown).collect();
         self.put(source, hold);
     }
 
@@ -280,7 +303,7 @@ impl Holds {
         let generation = hold.since.generation;
         let before = hold.refused().count();
         hold.unshown.retain(|gateway, unshown| {
-            unshown.refused = shown.refuses(gateway, generation);
+            unshown.refused = !unshown.left && shown.refuses(gateway, generation);
             if unshown.refused && self.gateways.contains(gateway) {
                 unshown.until = None;
             }

@@ -33,8 +33,7 @@ const SETTLES: Duration = Duration::from_secs(30);
 /// The reasons of that.
 const SETTLING: [&str; 2] = ["Pending", "DataPlaneNotFound"];
 
-/// What was reported: of which extension, if of one; the reason; about what; and in which words, unless they are the API
-/// server's, which may differ each time.
+/// What was reported: of which extension, if of one; the reason; about what; and in which words, where those are news.
 type Reported = (Option<Key>, &'static str, Option<Subject>, Option<String>);
 
 /// Writes conditions and Events.
@@ -106,7 +105,9 @@ impl StatusReporter {
                     unclaimed.remove(subject);
                 }
                 let extension = Some(plan.extension.clone());
-                let words = (problem.reason != WRITE_FAILED).then(|| problem.message.clone());
+                // The API server's words may differ each time. The words of what is intended count the rules that are split: one more is no news.
+                let words = (problem.reason != WRITE_FAILED && !problem.is_intended())
+                    .then(|| problem.message.clone());
                 let reported = (extension, problem.reason, problem.about.clone(), words);
                 if !self.reported.contains(&reported) {
                     let since = settling.get(&reported).copied();
@@ -168,8 +169,13 @@ impl StatusReporter {
             note.truncate(end.unwrap_or_default());
             note.push('…');
         }
+        let type_ = if problem.is_intended() {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        };
         let event = Event {
-            type_: EventType::Warning,
+            type_,
             reason: problem.reason.to_owned(),
             note: Some(note),
             action: "Reconcile".to_owned(),

@@ -16,8 +16,9 @@ pub const RESOLVED_REFS: &str = "ResolvedRefs";
 /// What it asks for is done.
 pub const PROGRAMMED: &str = "Programmed";
 
-/// No name of the Services it selects is ambiguous or split, and Kong refuses no change of one. Not part of `Ready`: many such names belong to
-/// versions of Kong's controllers that do not run here.
+/// No name of the Services it selects is ambiguous, and Kong refuses no change of one. A rule that is split is what somebody
+/// chose and may stay so for ever: it is told here and makes nothing false. Not part of `Ready`: many ambiguous names belong
+/// to versions of Kong's controllers that do not run here.
 pub const NAMES_RESOLVED: &str = "NamesResolved";
 
 /// No other installation of tagalong waits in this cluster. Only there while one does: that is for whoever installed it
@@ -30,6 +31,9 @@ pub const INJECTED_AT_SOURCE: &str = "InjectedAtSource";
 
 /// A message lists no more than this many things.
 const LISTED: usize = 10;
+
+/// A rule divides its traffic among several Services.
+const SPLIT_RULE: &str = "SplitRule";
 
 /// A write failed.
 pub const WRITE_FAILED: &str = "WriteFailed";
@@ -55,7 +59,7 @@ pub struct PassResult {
 /// says may change, as a port in an error does, and is no news.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The condition that it makes false; none if it is only worth an Event.
+    /// The condition that it makes false, or that tells it where it is intended; none if it is only worth an Event.
     pub condition: Option<&'static str>,
     /// The reason, in the words of conditions and Events.
     pub reason: &'static str,
@@ -181,7 +185,7 @@ fn left_out(service: &Key, lack: Lack, names: &Sentences) -> Problem {
     let reason = match lack {
         Lack::Ambiguous => "AmbiguousName",
         Lack::Refused => "ChangeRefused",
-        Lack::Split => "SplitRule",
+        Lack::Split => SPLIT_RULE,
     };
     let mut message = format!("Service {service}: {}", names.first.join("; "));
     if names.more > 0 {
@@ -193,6 +197,14 @@ fn left_out(service: &Key, lack: Lack, names: &Sentences) -> Problem {
         about: Some(SubjectKind::Service.at(service)),
         message,
         detail: None,
+    }
+}
+
+impl Problem {
+    /// Whether it is worth saying, and nothing is wrong.
+    #[must_use]
+    pub fn is_intended(&self) -> bool {
+        self.reason == SPLIT_RULE
     }
 }
 
@@ -341,6 +353,7 @@ pub fn status(
     let make = |type_: &str, against: Vec<&Problem>, good: (&str, &str)| {
         let (status, reason, message) = match against.first() {
             None => ("True", good.0, good.1.to_owned()),
+            Some(first) if first.is_intended() => ("True", first.reason, list(&against)),
             Some(first) => ("False", first.reason, list(&against)),
         };
         let turned = old.get(type_).filter(|old| old.status == status);
@@ -354,13 +367,15 @@ pub fn status(
         }
     };
     let against = |condition: Option<&str>| {
-        problems
+        let mut against: Vec<&Problem> = problems
             .iter()
             .filter(|problem| match condition {
                 Some(_) => problem.condition == condition,
                 None => problem.condition.is_some_and(counts),
             })
-            .collect::<Vec<_>>()
+            .collect();
+        against.sort_by_key(|problem| problem.is_intended());
+        against
     };
     let mut conditions = vec![
         make(

@@ -85,6 +85,26 @@ pub enum Form {
     L4Ingress,
 }
 
+// === impl Form ===
+
+impl Form {
+    /// Whether a name of this scheme says itself to which Services it leads, rather than in which place a rule stands.
+    pub(crate) fn names_backends(self) -> bool {
+        match self {
+            Self::Combined | Self::CombinedHash | Self::CombinedTimeout => true,
+            Self::HttpRoute
+            | Self::HttpRouteHost
+            | Self::Route
+            | Self::RouteHost
+            | Self::Ingress
+            | Self::IngressCombinedRoutes
+            | Self::IngressLegacy
+            | Self::Facade
+            | Self::L4Ingress => false,
+        }
+    }
+}
+
 // === impl Roles ===
 
 impl Roles {

@@ -1,5 +1,8 @@
 //! The table waits for Kong: each rule of `docs/design.md` §4, "Two readings", as a story.
 
+mod controller;
+mod restart;
+
 use std::time::Duration;
 
 use crate::common::Thing;
@@ -39,9 +42,7 @@ impl Story {
     /// With controllers that were seen to show what Kong has.
     fn reported() -> Self {
         let mut story = Self::new();
-        let mut other = route(1, &["a"], &[("g1", "True", 1), ("g2", "True", 1)]);
-        other.json["metadata"]["name"] = json!("other");
-        story.apply(&other);
+        story.apply(&other());
         story
     }
 
@@ -67,6 +68,13 @@ impl Story {
     fn says(&self, label: Option<&str>) {
         assert_eq!(self.label_at("g1", NAME).as_deref(), label);
     }
+}
+
+/// Another route, of which Kong's controllers have said that Kong has it.
+fn other() -> Thing {
+    let mut other = route(1, &["a"], &SHOWN_1);
+    other.json["metadata"]["name"] = json!("other");
+    other
 }
 
 /// Route `n/r` of a generation, to these Services, with what its controllers say: Gateway, status, generation.

@@ -127,6 +127,54 @@ fn an_ambiguous_name_shows_on_the_extension_that_it_concerns_and_takes_nothing_f
 }
 
 #[test]
+fn a_split_rule_is_told_and_makes_nothing_false() {
+    let objects = vec![
+        extension(&["canary", "echo"]),
+        control_plane("cp"),
+        dataplane(),
+        service("echo"),
+        service("canary"),
+    ];
+    let sentences = |sentence: &str| Sentences {
+        first: vec![sentence.to_owned()],
+        more: 0,
+    };
+    let split: BTreeMap<_, _> = [(Lack::Split, sentences("n is split"))].into();
+    let mut result = PassResult::default();
+    let canary = Key::new("default", "canary");
+    result.unlabelled.insert(canary, split);
+    let (problems, status) = said(objects.clone(), &result);
+    assert!(problems.iter().all(Problem::is_intended) && problems.len() == 1);
+    let says = conditions(&status);
+    assert!(
+        says.contains(&"NamesResolved True SplitRule".to_owned()),
+        "{says:?}"
+    );
+    let resolved = |status: &MetricsExtensionStatus| {
+        let mut conditions = status.conditions.iter();
+        let resolved = conditions.find(|condition| condition.type_ == NAMES_RESOLVED);
+        resolved.map(|condition| condition.message.clone())
+    };
+    let message = resolved(&status);
+    assert_eq!(
+        message.as_deref(),
+        Some("Service default/canary: n is split")
+    );
+    // What is wrong comes first, whichever Service it is about.
+    let ambiguous = [(Lack::Ambiguous, sentences("m could be two"))].into();
+    let echo = Key::new("default", "echo");
+    result.unlabelled.insert(echo, ambiguous);
+    let (_, status) = said(objects, &result);
+    let says = conditions(&status);
+    assert!(
+        says.contains(&"NamesResolved False AmbiguousName".to_owned()),
+        "{says:?}"
+    );
+    let both = "Service default/echo: m could be two; Service default/canary: n is split";
+    assert_eq!(resolved(&status).as_deref(), Some(both));
+}
+
+#[test]
 fn each_problem_has_its_reason() {
     for (objects, expected) in [
         (vec![extension(&[])], "Accepted False NotAttached"),
