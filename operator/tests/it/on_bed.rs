@@ -12,6 +12,7 @@ mod globals;
 mod history;
 mod installations;
 mod monitors;
+mod names;
 mod panics;
 mod permissions;
 mod plain;

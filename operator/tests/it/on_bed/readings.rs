@@ -2,40 +2,10 @@
 
 use crate::support;
 
-use kube::Client;
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use support::sidecar::{Sidecar, pod, token, trust};
-use support::{GATEWAY, Result, api, apply, extension, gateway, get, operator, route, service};
-
-/// As Kong's controller says whether Kong has the route as it is.
-async fn programmed(client: &Client, namespace: &str, name: &str, status: &str) -> Result {
-    let object = get(client, namespace, GATEWAY, "HTTPRoute", name).await?;
-    let generation = &object["metadata"]["generation"];
-    let condition = |kind: &str, status: &str| {
-        json!({
-            "type": kind, "status": status, "reason": kind, "message": "",
-            "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
-        })
-    };
-    // Accepted is written before Kong has anything.
-    let conditions = [
-        condition("Accepted", "True"),
-        condition("Programmed", status),
-    ];
-    let parent = json!({
-        "parentRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "kong"},
-        "controllerName": "konghq.com/kic-gateway-controller", "conditions": conditions,
-    });
-    api(client, namespace, GATEWAY, "HTTPRoute")
-        .patch_status(
-            name,
-            &PatchParams::default(),
-            &Patch::Merge(json!({"status": {"parents": [parent]}})),
-        )
-        .await?;
-    Ok(())
-}
+use support::told::programmed;
+use support::{GATEWAY, Result, apply, extension, gateway, operator, route, service};
 
 #[tokio::test]
 async fn a_label_waits_until_kong_has_the_route() -> Result {

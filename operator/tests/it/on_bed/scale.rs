@@ -16,7 +16,7 @@ use tagalong_cluster::{Cluster, Namespace};
 use tagalong_ports::Reserved;
 use tokio::time::Instant;
 
-/// How many of them wait for a change.
+/// How many there are, and how many still are when the smaller figure is measured.
 const LISTENERS: usize = 200;
 
 fn asked() -> Option<usize> {
@@ -108,36 +108,70 @@ async fn all_connect_at_once_and_all_hear_of_a_change() -> Result {
     }
     assert_eq!(operator.metrics.push.reviews.get(), reviews);
 
-    let (kong, echo) = (format!("httproute.{name}.second.0"), format!("{name}/echo"));
-    let waiting: Vec<_> = sidecars
-        .drain(..)
-        .take(LISTENERS)
-        .map(|mut sidecar| {
+    // All of them, then no more than so many: how long it takes from a change in the API server to all tables.
+    let promised = if many() > LISTENERS {
+        let (heard, slowest) = changed(&namespace, "all", sidecars).await?;
+        sidecars = heard;
+        promise(
+            "push: from a change in the API server to the tables of all connected sidecars (2,000 in `make bench`), 99th percentile, \
+             best of five changes",
+            slowest,
+            "ms",
+            250.0,
+        )
+    } else {
+        Ok(())
+    };
+    sidecars.truncate(LISTENERS);
+    let (_heard, slowest) = changed(&namespace, "few", sidecars).await?;
+    promise(
+        "push: from a change in the API server to the tables of 200 connected sidecars, 99th percentile, best of five changes",
+        slowest,
+        "ms",
+        25.0,
+    )?;
+    promised?;
+    weigh(cluster, &namespace, &trust, &tokens).await
+}
+
+/// Routes come, one after the other. The 99th percentile, in ms, of when the sidecars have the label, of the route that was
+/// heard of soonest: in the others the machine had something else to do.
+async fn changed(
+    namespace: &Namespace,
+    prefix: &str,
+    mut sidecars: Vec<Sidecar>,
+) -> Result<(Vec<Sidecar>, f64)> {
+    let (client, name) = (namespace.client(), namespace.name());
+    let mut best = f64::INFINITY;
+    for round in 0..5 {
+        let of_round = format!("{prefix}-{round}");
+        let (kong, echo) = (
+            format!("httproute.{name}.{of_round}.0"),
+            format!("{name}/echo"),
+        );
+        let wait = |mut sidecar: Sidecar| {
             let (kong, echo) = (kong.clone(), echo.clone());
             tokio::spawn(async move {
                 sidecar.until(&kong, Some(&echo)).await?;
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>((sidecar, Instant::now()))
             })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let changed = Instant::now();
-    route(&client, name, "second", &["echo"]).await?;
-    let mut took = Vec::new();
-    for one in waiting {
-        let (_sidecar, heard) = one.await??;
-        took.push(heard.duration_since(changed));
+        };
+        let waiting: Vec<_> = sidecars.drain(..).map(wait).collect();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let changed = Instant::now();
+        route(&client, name, &of_round, &["echo"]).await?;
+        let mut took = Vec::new();
+        for one in waiting {
+            let (sidecar, heard) = one.await??;
+            sidecars.push(sidecar);
+            took.push(heard.duration_since(changed));
+        }
+        took.sort_unstable();
+        let last = took.len() * 99 / 100;
+        let slowest = took.get(last).or(took.last()).copied().unwrap_or_default();
+        best = best.min(slowest.as_secs_f64() * 1_000.0);
     }
-    took.sort_unstable();
-    let last = took.len() * 99 / 100;
-    let slowest = took[last.min(took.len() - 1)];
-    promise(
-        "push: from a change in the API server to the tables of 200 connected sidecars, 99th percentile",
-        slowest.as_secs_f64() * 1000.0,
-        "ms",
-        250.0,
-    )?;
-    weigh(cluster, &namespace, &trust, &tokens).await
+    Ok((sidecars, best))
 }
 
 async fn open(push: SocketAddr, trust: &Arc<String>, tokens: &[String]) -> Result<Vec<Sidecar>> {

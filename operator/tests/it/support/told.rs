@@ -1,9 +1,9 @@
-//! What people are told, and what they see done.
+//! What people and Kong's controller say, and what is seen done.
 
-use super::{Result, api, condition, equal, plugins};
+use super::{GATEWAY, Result, api, condition, equal, get, plugins};
 use kube::Client;
-use kube::api::ListParams;
-use serde_json::Value;
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
 use tagalong_cluster::Namespace;
 
 /// Waits until a condition of an extension says so.
@@ -50,4 +50,33 @@ pub async fn events(client: &Client, namespace: &str, reason: &str) -> Result<Ve
         .into_iter()
         .filter(|event| event["reason"] == reason)
         .collect())
+}
+
+/// As Kong's controller says whether Kong has the route as it is.
+pub async fn programmed(client: &Client, namespace: &str, name: &str, status: &str) -> Result {
+    let object = get(client, namespace, GATEWAY, "HTTPRoute", name).await?;
+    let generation = &object["metadata"]["generation"];
+    let condition = |kind: &str, status: &str| {
+        json!({
+            "type": kind, "status": status, "reason": kind, "message": "",
+            "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        })
+    };
+    // Accepted is written before Kong has anything.
+    let conditions = [
+        condition("Accepted", "True"),
+        condition("Programmed", status),
+    ];
+    let parent = json!({
+        "parentRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "kong"},
+        "controllerName": "konghq.com/kic-gateway-controller", "conditions": conditions,
+    });
+    api(client, namespace, GATEWAY, "HTTPRoute")
+        .patch_status(
+            name,
+            &PatchParams::default(),
+            &Patch::Merge(json!({"status": {"parents": [parent]}})),
+        )
+        .await?;
+    Ok(())
 }
