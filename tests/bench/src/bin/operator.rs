@@ -1,4 +1,5 @@
-//! What the whole operator weighs, as its own process, at 10,000 HTTPRoutes, 5,000 Services and 50 DataPlanes.
+//! What the whole operator weighs, as its own process, at 10,000 HTTPRoutes, 5,000 Services, 50 DataPlanes with their Gateways
+//! and listeners, and a ReferenceGrant in each of 100 namespaces.
 //!
 //! The objects come from files, which the process keeps beside what it read from them: a cluster's operator has less.
 
@@ -21,10 +22,11 @@ fn main() -> io::Result<ExitCode> {
     write(manifests.path())?;
     let operator = Operator::start(manifests.path())?;
     let resident = Figure {
-        figure: "operator: resident memory of the process at 10,000 routes, 5,000 Services, 50 DataPlanes, from files",
+        figure: "operator: resident memory of the process at 10,000 routes, 5,000 Services, 100 grants, 50 Gateways and DataPlanes, \
+                 from files",
         value: operator.mebibytes("VmRSS:")?,
         unit: "MiB",
-        floor: 150.0,
+        floor: 160.0,
         good: Good::AtMost,
     };
     Ok(if resident.print()? {
@@ -103,7 +105,9 @@ fn write(directory: &Path) -> io::Result<()> {
     });
     let routes = (0..ROUTES).map(|at| {
         let service = format!("service-{}", at % SERVICES);
-        let backend = |port: u16| json!({"backendRefs": [{"name": service, "port": port}]});
+        // A tenth leads into another namespace.
+        let of = if at % 10 == 0 { namespace(at + 1) } else { namespace(at) };
+        let backend = |port: u16| json!({"backendRefs": [{"name": service, "namespace": of, "port": port}]});
         json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
             "metadata": {"namespace": namespace(at), "name": format!("route-{at}")},
@@ -115,7 +119,29 @@ fn write(directory: &Path) -> io::Result<()> {
         })
     });
     let mut text = Vec::new();
-    for object in dataplanes.chain(services).chain(routes) {
+    let gateways = (0..DATAPLANES).map(|at| {
+        let listeners: Vec<_> = (0..8)
+            .map(|listener| {
+                json!({"name": format!("l{listener}"), "port": 80, "protocol": "HTTP",
+                    "hostname": format!("listener-{at}-{listener}.example.com")})
+            })
+            .collect();
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": {"namespace": "kong", "name": format!("gateway-{at}")},
+            "spec": {"gatewayClassName": "kong", "listeners": listeners},
+        })
+    });
+    let grants = (0..NAMESPACES).map(|at| {
+        let from = json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": namespace(at + NAMESPACES - 1)}]);
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
+            "metadata": {"namespace": namespace(at), "name": "routes"},
+            "spec": {"from": from, "to": [{"group": "", "kind": "Service"}]},
+        })
+    });
+    let referents = dataplanes.chain(services).chain(gateways).chain(grants);
+    for object in referents.chain(routes) {
         writeln!(text, "---\n{object}")?;
     }
     std::fs::write(directory.join("all.yaml"), text)
