@@ -10,16 +10,28 @@ fn address(service: &str) -> String {
 
 /// The Services behind the routes, and the target that stands for each in Kong.
 pub fn services() -> Vec<(&'static str, String)> {
-    ["one", "two", "three"]
+    ["one", "two", "three", "kept", "drained"]
         .into_iter()
         .map(|name| (name, address(name)))
         .collect()
 }
 
+/// What `kept` and `drained` are balanced by.
+fn policy() -> Value {
+    json!({
+        "apiVersion": "configuration.konghq.com/v1beta1", "kind": "KongUpstreamPolicy", "metadata": {"name": "least"},
+        "spec": {"algorithm": "least-connections"},
+    })
+}
+
 fn service(name: &str) -> [Value; 2] {
     let ports = [("http", 80, 8080), ("other", 8081, 9090)];
+    let annotations = match name {
+        "kept" | "drained" => json!({"konghq.com/upstream-policy": "least"}),
+        _ => json!({}),
+    };
     let service = json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "annotations": annotations},
         "spec": {"ports": ports.map(|(name, port, target)| json!({"name": name, "port": port, "targetPort": target}))},
     });
     let slice = json!({
@@ -85,7 +97,19 @@ pub fn routes(echo: u16) -> Vec<Value> {
     ]);
     let mut hosts = route("hosts", &[("/", &[("three", 8081, 1)])]);
     hosts["spec"]["hostnames"] = json!(["a.example.com", "*.example.org"]);
+    // Nobody in that namespace permits it.
+    let mut foreign = route("foreign", &[("/h", &[("one", 80, 1)])]);
+    foreign["spec"]["rules"][0]["backendRefs"][0]["namespace"] = json!("default");
+    let mut beside = route("beside", &[("/i", &[("one", 80, 1), ("two", 80, 1)])]);
+    beside["spec"]["rules"][0]["backendRefs"][1]["namespace"] = json!("default");
     vec![
+        foreign,
+        beside,
+        route(
+            "leftover",
+            &[("/j", &[("kept", 80, 1), ("drained", 80, 0)])],
+        ),
+        route("missing", &[("/k", &[("one", 80, 1), ("nowhere", 80, 1)])]),
         route("echo", &[("/echo", &[("echo", echo, 1)])]),
         route(
             "shared-a",
@@ -121,7 +145,7 @@ pub fn all(echo: u16) -> Vec<Value> {
     for (name, _) in services() {
         all.extend(service(name));
     }
-    all.extend([here("echo"), plugin()]);
+    all.extend([here("echo"), plugin(), policy()]);
     all
 }
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use tagalong_cluster::{Cluster, Result};
-use tagalong_index::{Index, Key, Manifests, Settings};
+use tagalong_index::{Index, Key, Manifests, ObjectKind, Settings};
 use tokio::time::Instant;
 
 use super::{Duration, Ground, backend, cluster, objects};
@@ -79,6 +79,23 @@ impl Follower {
         let value = json!([{"op": "replace", "path": "/spec/rules/0/backendRefs/0/name", "value": service}]);
         self.after("patch", &["--type=json", "-p", &value.to_string()])
             .await
+    }
+
+    /// Makes another route of the same name, which leads to the Service. The one before is gone; the index sees that only if it is
+    /// told.
+    async fn make_again(&mut self, service: &str, told: bool) -> Result<Option<String>> {
+        let (namespace, key) = (&self.namespace, Key::new(&*self.namespace, ROUTE));
+        let delete = ["delete", "httproute", ROUTE, "-n", namespace];
+        self.cluster.kubectl(&delete, "").await?;
+        if told {
+            self.index.delete(ObjectKind::HttpRoute, &key);
+        }
+        let mut again = json!({"apiVersion": self.route["apiVersion"], "kind": "HTTPRoute",
+            "metadata": {"name": ROUTE}, "spec": self.route["spec"]});
+        again["spec"]["rules"][0]["backendRefs"][0]["name"] = json!(service);
+        let create = ["create", "-n", namespace, "-f", "-"];
+        self.cluster.kubectl(&create, &again.to_string()).await?;
+        self.label().await
     }
 
     /// Until the name stands for the Service; until then it stands for none.
@@ -240,5 +257,95 @@ async fn where_the_controller_writes_no_status_the_newest_reading_holds_after_a_
     assert_eq!(follower.label().await?, None);
     follower.index.tick(Duration::from_secs(61));
     assert_eq!(follower.label().await?.as_deref(), Some("two"));
+    ground.namespace.delete().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_while_kong_refuses_it_holds_after_ten_seconds() -> Result<()> {
+    let (ground, mut follower) = followed("taken-back").await?;
+    ground.kong.fail_config(Some(StatusCode::BAD_REQUEST));
+    assert_eq!(follower.edit("two").await?, None);
+    follower
+        .nothing_for(Duration::from_secs(1), &ground, "one")
+        .await?;
+    assert_eq!(follower.edit("one").await?, None);
+    ground.kong.fail_config(None);
+    // The configuration is the one that Kong has, so nobody ever says that it has it.
+    follower
+        .nothing_for(Duration::from_secs(3), &ground, "one")
+        .await?;
+    assert!(!follower.is_shown(), "{}", follower.route["status"]);
+    follower.index.tick(Duration::from_secs(9));
+    assert_eq!(follower.label().await?, None);
+    follower.index.tick(Duration::from_secs(11));
+    assert_eq!(follower.label().await?.as_deref(), Some("one"));
+    assert!(follower.in_kong(&ground, "one"));
+    ground.namespace.delete().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_is_made_again_is_another_one() -> Result<()> {
+    let (mut ground, mut follower) = followed("again").await?;
+    assert_eq!(follower.edit("two").await?, None);
+    follower.until("two").await?;
+    // Seen to go, it may be in Kong for a while, and its status is gone with it.
+    assert_eq!(follower.make_again("three", true).await?, None);
+    let begun = Instant::now();
+    while !(follower.is_shown() && follower.in_kong(&ground, "three")) {
+        assert!(begun.elapsed().as_secs() < 50, "it is never shown");
+        assert_eq!(follower.label().await?, None);
+    }
+    follower.index.tick(Duration::from_secs(29));
+    assert_eq!(follower.label().await?, None);
+    follower.index.tick(Duration::from_secs(31));
+    assert_eq!(follower.label().await?.as_deref(), Some("three"));
+    // Not seen to go, its first generation is another's: a later one of the old route was shown.
+    ground.leave();
+    assert_eq!(follower.make_again("one", false).await?, None);
+    follower
+        .nothing_for(Duration::from_secs(1), &ground, "three")
+        .await?;
+    ground.control().await?;
+    follower.until("one").await?;
+    assert!(follower.in_kong(&ground, "one"));
+    ground.namespace.delete().await
+}
+
+/// The controller has read the change and says that it knows nothing: what it said before is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_our_own_restart_nothing_is_known_of_a_change_that_kong_refuses() -> Result<()> {
+    let (ground, mut follower) = followed("unknown").await?;
+    ground.kong.fail_config(Some(StatusCode::BAD_REQUEST));
+    assert_eq!(follower.edit("two").await?, None);
+    let begun = Instant::now();
+    while !follower.route["status"].to_string().contains("\"Unknown\"") {
+        assert!(begun.elapsed().as_secs() < 50, "it is never read");
+        assert_eq!(follower.label().await?, None);
+    }
+    assert!(!follower.route["status"].to_string().contains("Configured"));
+    follower.index = ground.index_without(ROUTE, waiting());
+    // As any other route of the controller's.
+    let args = [
+        "get",
+        "httproute",
+        "shared-a",
+        "-n",
+        &follower.namespace,
+        "-o",
+        "json",
+    ];
+    let printed = follower.cluster.kubectl(&args, "").await?;
+    let other = serde_json::from_str(&printed).expect("JSON");
+    for object in Manifests::read(vec![other]).objects {
+        follower.index.apply(object);
+    }
+    follower
+        .nothing_for(Duration::from_secs(1), &ground, "one")
+        .await?;
+    follower.index.tick(Duration::from_secs(3_600));
+    assert_eq!(follower.label().await?, None);
+    ground.kong.fail_config(None);
+    follower.until("two").await?;
+    assert!(follower.in_kong(&ground, "two"));
     ground.namespace.delete().await
 }
