@@ -23,7 +23,7 @@ use futures::future::FutureExt as _;
 use parking_lot::Mutex;
 use pod_health::PodHealth;
 use pod_times::FAIR;
-pub use reading::Permit;
+pub use reading::{CollectionReader, Permit};
 use reading::{Readers, Room};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

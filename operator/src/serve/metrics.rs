@@ -82,11 +82,9 @@ impl Scrape {
         let within = waits.map_or(READ_WITHIN, |waits| waits.max(SHORTEST) + LEEWAY);
         let connection = request.extensions().get::<ConnectionHandle>().cloned();
         let connection = connection.unwrap_or_default();
-        if let Some(permit) = &permit {
-            permit.by(connection.clone());
-        }
+        let reader = permit.map(|permit| permit.by(connection.clone()));
         let lifeline = Lifeline::until(arrived + within, connection).without_pause_of(STALLED);
-        let pieces = Pieces::new(merger.finish(format), gzip).bounded(permit, lifeline);
+        let pieces = Pieces::new(merger.finish(format), gzip).bounded(reader, lifeline);
         let mut response = Response::new(MetricsBody::Pieces(Box::new(pieces)));
         let open = format == Format::OpenMetrics;
         let headers = response.headers_mut();

@@ -24,8 +24,12 @@ const SCRAPERS: usize = 60;
 /// What each reads before it stops: enough for a buffer that grows by itself to have grown.
 const READ: usize = 6 << 20;
 const MEBIBYTE: u64 = 1 << 20;
-/// With what the process itself holds: 600 KiB of each of 64 connections (`Scrape::limits`), and three collections.
-const ALL: u64 = 64 * (600 << 10) + 3 * (6 << 20);
+const ROUNDS: usize = 8;
+/// What `Scrape::limits` says of each of 64 connections, and what the collections of this pod may take: of each body, some
+/// sixth of it is held. Held are three collections and the pod's last answer; four requests may be under way to the pod, and
+/// what is being read may have room for as much again.
+const ALL: u64 = 64 * (600 << 10) + (3 + 1 + 4 * 2) * BODY / 6;
+const BODY: u64 = 14 * MEBIBYTE;
 /// Of the pod: 14 MB.
 const SAMPLES: usize = 45_000;
 
@@ -100,8 +104,8 @@ async fn scrapers_that_stop_reading_cost_little_and_no_other_its_scrape() -> Res
         usual = usual.max(scrape(&operator).await?);
     }
     let (before, mut held) = (resident(&operator), Vec::new());
-    let (mut most, mut kernel, mut best) = (0, 0, Duration::MAX);
-    for round in 0..2 {
+    let (mut most, mut kernel, mut late) = (0, 0, Vec::new());
+    for round in 0..ROUNDS {
         let mut scrapers = JoinSet::new();
         for _ in 0..SCRAPERS {
             scrapers.spawn(stalls(operator.address));
@@ -114,7 +118,7 @@ async fn scrapers_that_stop_reading_cost_little_and_no_other_its_scrape() -> Res
         }
         let took = scrape(&operator).await?;
         usual = usual.max(scrape(&operator).await?);
-        best = best.min(took);
+        late.push(took.saturating_sub(2 * usual));
         println!(
             "round {round}: at most {} KiB more, {} of them in the kernel; another scrape {took:?}, usually {usual:?}",
             most >> 10,
@@ -126,8 +130,10 @@ async fn scrapers_that_stop_reading_cost_little_and_no_other_its_scrape() -> Res
     assert!(kernel <= 32 * MEBIBYTE, "{} KiB", kernel >> 10);
     assert!(most <= ALL, "{} KiB", most >> 10);
     // What other tests do at the same time is allowed for; readers that held it up would do so for seconds.
-    let noise = Duration::from_millis(500);
-    assert!(best <= 2 * usual + noise, "{best:?}, usually {usual:?}");
+    late.sort();
+    let (most_rounds, all_rounds) = (late[ROUNDS * 3 / 4 - 1], late[ROUNDS - 1]);
+    assert!(most_rounds <= Duration::from_millis(500), "{late:?}");
+    assert!(all_rounds <= Duration::from_secs(2), "{late:?}");
     drop(held);
     Ok(())
 }

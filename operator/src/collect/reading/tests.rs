@@ -6,11 +6,12 @@ const SECOND: Duration = Duration::from_secs(1);
 fn reads(permit: Permit, a_second: usize) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let connection = ConnectionHandle::default();
-        permit.by(connection.clone());
+        let reader = permit.by(connection.clone());
+        drop(permit);
         let reading = async {
             loop {
-                tokio::time::sleep(SECOND).await;
-                permit.read(a_second);
+                tokio::time::sleep(SECOND / 10).await;
+                reader.read(a_second / 10);
             }
         };
         tokio::select! {
@@ -60,6 +61,52 @@ async fn nobody_gives_way_to_one_that_cannot_wait_for_it() {
     let room = readers.room(Instant::now() + FAIR - SECOND).await;
     assert!(room.is_none());
     assert!(all.iter().all(|one| !one.is_finished()));
+}
+
+/// Whoever reads nothing keeps nobody waiting, and whoever has read its answer is another's reader no more.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_on_gives_way_at_once() {
+    let readers = Readers::default();
+    let permit = begins(&readers).await;
+    let (done, stalls) = (ConnectionHandle::default(), ConnectionHandle::default());
+    drop(permit.by(done.clone()));
+    let stalled = permit.by(stalls.clone());
+    drop(permit);
+    // Stalled as well, and shared with one that reads.
+    let shared = begins(&readers).await;
+    let _beside = shared.by(ConnectionHandle::default());
+    let reads_on = reads(Arc::clone(&shared), 1_000_000);
+    drop(shared);
+    let other = reads(begins(&readers).await, 1_000_000);
+    tokio::time::sleep(SECOND).await;
+    let begin = Instant::now();
+    let ended = async {
+        stalls.ended().await;
+        drop(stalled);
+    };
+    let (room, ()) = tokio::join!(readers.room(begin + 9 * SECOND), ended);
+    assert!(room.is_some());
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    let still_open = tokio::time::timeout(SECOND / 10, done.ended()).await;
+    assert!(still_open.is_err(), "it brings something else by now");
+    assert!(!reads_on.is_finished() && !other.is_finished());
+}
+
+/// What is gathered for others who have not begun to read it is not theirs to give.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_yet_is_not_taken() {
+    let readers = Readers::default();
+    let mut waits = Vec::new();
+    for _ in 0..AT_ONCE {
+        waits.push(begins(&readers).await);
+    }
+    let begin = Instant::now();
+    assert!(readers.room(begin + 9 * SECOND).await.is_none());
+    assert_eq!(begin.elapsed(), 9 * SECOND);
+    let connection = ConnectionHandle::default();
+    let _reader = waits[0].by(connection.clone());
+    let open = tokio::time::timeout(SECOND / 10, connection.ended()).await;
+    assert!(open.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The body of an answer, written as it is sent: never all of it is in memory.
 
-use crate::collect::Permit;
+use crate::collect::CollectionReader;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -36,7 +36,7 @@ pub struct Pieces {
     gzip: Option<(GzEncoder<Vec<u8>>, Vec<u8>)>,
     ended: bool,
     /// Held until it has been sent.
-    permit: Option<Permit>,
+    reader: Option<CollectionReader>,
     lifeline: Option<Lifeline>,
 }
 
@@ -52,14 +52,14 @@ impl Pieces {
             merged,
             gzip: gzip.then(encoder),
             ended: false,
-            permit: None,
+            reader: None,
             lifeline: None,
         }
     }
 
-    /// The same, which takes up `permit` for as long as it lives, and that is what `lifeline` allows.
-    pub(super) fn bounded(mut self, permit: Option<Permit>, lifeline: Lifeline) -> Self {
-        (self.permit, self.lifeline) = (permit, Some(lifeline));
+    /// The same, which takes up a collection for as long as it lives, and that is what `lifeline` allows.
+    pub(super) fn bounded(mut self, reader: Option<CollectionReader>, lifeline: Lifeline) -> Self {
+        (self.reader, self.lifeline) = (reader, Some(lifeline));
         self
     }
 
@@ -111,8 +111,8 @@ impl Body for MetricsBody {
             }
             Self::Pieces(pieces) => {
                 let next = pieces.next();
-                if let (Some(permit), Ok(Some(data))) = (&pieces.permit, &next) {
-                    permit.read(data.len());
+                if let (Some(reader), Ok(Some(data))) = (&pieces.reader, &next) {
+                    reader.read(data.len());
                 }
                 Poll::Ready(next.transpose().map(|data| data.map(Frame::data)))
             }

@@ -266,7 +266,13 @@ impl MergeSource {
                 if !hash.is_some_and(|hash| insert(&mut self.seen, hash)) {
                     break;
                 }
-                delta::encode(&mut block.lines, run.head, line);
+                // The last value may be long, and much of it that of the line before.
+                let before = if lines == 0 { &self.last } else { last };
+                let tails = (before.get(run.head..), line.get(run.head..));
+                let shared =
+                    common_prefix(tails.0.unwrap_or_default(), tails.1.unwrap_or_default());
+                let shared = run.head + shared;
+                delta::encode(&mut block.lines, shared, line);
             }
             lines += 1;
             (last, rest) = (line, after);

@@ -139,6 +139,27 @@ fn every_sample_of_a_whole_capture_comes_out() {
     }
 }
 
+/// Also where it is the last value that is long, and differs at its end.
+#[test]
+fn only_what_is_new_in_a_line_is_held() {
+    let route = "r".repeat(250);
+    let mut text = "# TYPE k counter\n".to_owned();
+    for number in 0..1_000 {
+        text += &format!("k{{kubernetes_name=\"echo\",route=\"{route}-{number}\"}} 1\n");
+    }
+    let mut source = MergeSource::new(&[], 64 * 1024);
+    source.push(text.as_bytes());
+    source.finish();
+    assert_eq!(source.stats().samples, 1_000);
+    assert!(source.held() <= 1_000 * 12, "{} bytes", source.held());
+    agrees(
+        Format::Text,
+        64 * 1024,
+        &[from("a", text.as_bytes())],
+        &[4096],
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
