@@ -82,6 +82,24 @@ pub struct PodStatus {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub pod_ips: Vec<PodIp>,
+    /// Whether it gets requests, among others.
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub conditions: Vec<PodCondition>,
+}
+
+/// A condition of a pod.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct PodCondition {
+    /// Such as `Ready`.
+    #[serde(default, rename = "type")]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    #[serde(default)]
+    pub status: String,
 }
 
 /// One address of a pod.

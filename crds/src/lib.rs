@@ -22,7 +22,7 @@ mod schema;
 mod workloads;
 
 pub use self::{
-    core::{Container, ContainerPort, Pod, PodIp, PodSpec, PodStatus, Service},
+    core::{Container, ContainerPort, Pod, PodCondition, PodIp, PodSpec, PodStatus, Service},
     gateway_api::{
         BackendRef, Gateway, GatewayClass, GatewayClassSpec, GatewaySpec, GrpcRoute, HttpRoute,
         Listener, ParametersRef, ParentRef, ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec,

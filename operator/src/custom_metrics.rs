@@ -4,7 +4,7 @@
 //!   server ── authentication: front proxy's certificate, or a token ──▶ User
 //!      ├── path ── discovery: documents made once
 //!      ├── authorization: may this User ask that
-//!      └── Signals: from memory ──▶ list, or a Denial in words
+//!      └── Signals (kong_signals, of the summaries): from memory ──▶ list, or a Denial in words
 //!   api_services ◀── keeper: who answers for the group in this cluster             lease holder writes
 //! ```
 //!
@@ -19,6 +19,7 @@ pub mod denial;
 pub mod discovery;
 pub mod front_proxy;
 pub mod keeper;
+mod kong_signals;
 pub mod list;
 pub mod path;
 pub mod server;

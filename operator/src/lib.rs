@@ -4,7 +4,8 @@
 //!   watch ──▶ world (one index, one lock) ──▶ push: a table for each sidecar       every replica
 //!                 ├──▶ reconcile: plugins, Services, DataPlanes, status            lease holder
 //!                 ├──▶ names: counted, and reported where one stands for no Service   every replica
-//!                 └──▶ collect: all sidecars, merged ──▶ serve: /metrics           lease holder
+//!                 ├──▶ collect: all sidecars, merged ──▶ serve: /metrics           lease holder
+//!                 └──▶ summaries: the load of all sidecars ──▶ custom_metrics: for HPAs   every replica
 //!   certificates: authority, serving certificates                                  lease holder writes
 //!   operate puts these together; cli answers a person's questions with the same parts
 //! ```
@@ -30,5 +31,6 @@ pub mod push;
 pub mod reconcile;
 pub mod reviews;
 pub mod serve;
+pub mod summaries;
 pub mod watch;
 pub mod world;

@@ -204,6 +204,52 @@ impl CustomMetrics {
     }
 }
 
+/// How a pod stands with its summaries.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PodState {
+    /// `reports`, `late` or `missing`.
+    pub state: &'static str,
+}
+
+/// The collection of summaries, for the metrics API.
+#[derive(Clone, Debug, Default)]
+pub struct SummaryMetrics {
+    /// Summaries asked for, by what came of it.
+    pub collections: Family<Reason, Counter>,
+    /// Pods, by how they stand.
+    pub pods: Family<PodState, Gauge>,
+    /// Services that have had requests lately, in each DataPlane.
+    pub services: Gauge,
+    /// Increments left out, by reason.
+    pub dropped: Family<Reason, Counter>,
+}
+
+impl SummaryMetrics {
+    /// Adds them to all others.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "custom_metrics_collections",
+            "Summaries that sidecars were asked for, by what came of it: ok, or why there is none",
+            self.collections.clone(),
+        );
+        registry.register(
+            "custom_metrics_pods",
+            "Kong pods by how they stand with their summaries: missing ones are not known",
+            self.pods.clone(),
+        );
+        registry.register(
+            "custom_metrics_services",
+            "Services that have had requests lately, in each DataPlane",
+            self.services.clone(),
+        );
+        registry.register(
+            "custom_metrics_dropped_increments",
+            "Increments of a Service that no pod can have",
+            self.dropped.clone(),
+        );
+    }
+}
+
 /// All of them, and where they are written from.
 #[derive(Clone)]
 pub struct Metrics {

@@ -30,6 +30,7 @@ struct Inner {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     names_changed: watch::Sender<u64>,
+    tables_changed: watch::Sender<u64>,
     /// The index's time is since then.
     begun: Instant,
     next_tick: watch::Sender<Option<Instant>>,
@@ -61,6 +62,7 @@ impl World {
             state,
             changed: watch::channel(0).0,
             names_changed: watch::channel(0).0,
+            tables_changed: watch::channel(0).0,
             begun: Instant::now(),
             next_tick: watch::channel(None).0,
             metrics,
@@ -123,6 +125,12 @@ impl World {
         self.0.names_changed.subscribe()
     }
 
+    /// Changes whenever a name stands for another Service, or for none.
+    #[must_use]
+    pub fn tables_changed(&self) -> watch::Receiver<u64> {
+        self.0.tables_changed.subscribe()
+    }
+
     /// When the index wants to be told the time next.
     fn next_tick(&self) -> watch::Receiver<Option<Instant>> {
         self.0.next_tick.subscribe()
@@ -156,6 +164,9 @@ impl World {
         });
         if published > 0 {
             self.0.metrics.deltas.inc_by(published);
+        }
+        if !changes.tables.is_empty() {
+            self.0.tables_changed.send_modify(|changes| *changes += 1);
         }
         if !changes.states.is_empty() || !changes.dataplanes.is_empty() {
             self.0.names_changed.send_modify(|changes| *changes += 1);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use tagalong_crds::MetricsConfig;
 
 use crate::{
@@ -209,6 +210,27 @@ impl Index {
             .chain(self.topology.attachments.keys())
             .collect();
         all.into_iter()
+    }
+
+    /// Whether Kong counts the latency of a Service that no extension selects: a global prometheus plugin does, unless the Service
+    /// names one of its own, which hides it.
+    #[must_use]
+    pub fn is_latency_counted_everywhere(&self, service: &Key) -> bool {
+        let globals = self.plugins.cluster.values();
+        let counted = globals
+            .filter_map(|plugin| plugin.global.as_ref()?.as_ref())
+            .any(|config| config.get("latency_metrics") == Some(&Value::Bool(true)));
+        let record = self.referents.services.get(service);
+        let listed = record.and_then(|record| record.annotations.get(annotation::PLUGINS));
+        let listed = listed.map(|value| &**value).unwrap_or_default();
+        let hidden = annotation::items(listed).any(|item| self.is_own(item, &service.namespace));
+        counted && !hidden
+    }
+
+    /// The Gateway that a DataPlane serves, if it was made for one.
+    #[must_use]
+    pub fn served_gateway(&self, dataplane: &Key) -> Option<&Key> {
+        self.records.dataplanes.get(dataplane)?.gateway.as_ref()
     }
 
     /// The GatewayConfigurations that name an extension which exists; Kong's operators copy the name to the ControlPlanes that

@@ -35,6 +35,9 @@ pub struct Pod {
     pub port: Option<u16>,
     /// Whether its phase is `Running`.
     pub running: bool,
+    /// Whether it gets requests.
+    #[serde(skip)]
+    pub ready: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
     #[serde(skip)]
@@ -214,6 +217,11 @@ impl Pod {
             addresses,
             port,
             running: pod.status.phase.as_deref() == Some("Running"),
+            ready: pod
+                .status
+                .conditions
+                .iter()
+                .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
             terminating: pod.metadata.deletion_timestamp.is_some(),
             labels: pod
                 .labels()

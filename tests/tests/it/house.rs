@@ -20,11 +20,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("runtime", &[]),
     ("index", &["crds", "wire"]),
+    ("signals", &["wire"]),
     ("sidecar", &["exposition", "runtime", "wire"]),
     ("webhook", &["crds", "runtime", "wire"]),
     (
         "operator",
-        &["crds", "exposition", "index", "runtime", "webhook", "wire"],
+        &[
+            "crds",
+            "exposition",
+            "index",
+            "runtime",
+            "signals",
+            "webhook",
+            "wire",
+        ],
     ),
 ];
 

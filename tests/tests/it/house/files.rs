@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each crate's sources.
-pub(super) const CRATES: [&str; 8] = [
+pub(super) const CRATES: [&str; 9] = [
     "crds",
     "operator",
     "operator/index",
+    "operator/signals",
     "sidecar",
     "sidecar/exposition",
     "sidecar/runtime",
@@ -47,6 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["causes", "events", "lease", "metrics", "world"],
     ),
     ("serve", &["collect", "lease", "metrics"]),
+    ("summaries", &["metrics", "world"]),
     (
         "custom_metrics",
         &[
@@ -56,9 +58,19 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lease",
             "metrics",
             "reviews",
+            "summaries",
         ],
     ),
-    ("args", &["collect", "installer", "network_peers", "watch"]),
+    (
+        "args",
+        &[
+            "collect",
+            "custom_metrics",
+            "installer",
+            "network_peers",
+            "watch",
+        ],
+    ),
     ("error", &["causes", "lease", "world"]),
     ("process", &["error"]),
     (
@@ -67,6 +79,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "args",
             "certificates",
             "collect",
+            "custom_metrics",
             "error",
             "events",
             "lease",
@@ -77,6 +90,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "reconcile",
             "reviews",
             "serve",
+            "summaries",
             "watch",
             "world",
         ],
@@ -85,12 +99,14 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "args",
+            "custom_metrics",
             "error",
             "installer",
             "lease",
             "metrics",
             "process",
             "reconcile",
+            "summaries",
             "watch",
             "world",
         ],
