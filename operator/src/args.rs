@@ -1,6 +1,7 @@
 //! Flags. Each also comes as a `TAGALONG_*` variable.
 
 use crate::collect::Aggregate;
+use crate::custom_metrics::api_services::ServedAt;
 use crate::installer::Installer;
 use crate::network_peers::{self, Peers, PodLabels};
 use crate::watch::LOGGED_TWICE;
@@ -8,7 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tagalong_runtime::RuntimeArgs;
+use tagalong_signals::WindowSettings;
 
 /// The version and the commit it was built from.
 const VERSION: &str = concat!(
@@ -44,6 +47,15 @@ pub enum Command {
     Table {
         /// The DataPlane, as `NAMESPACE/NAME`.
         dataplane: String,
+    },
+    /// Print what a HorizontalPodAutoscaler would be told of a Service or a DataPlane: each value, over which time and how old, or why
+    /// it is not known.
+    Values {
+        /// `service/NAME` or `dataplane/NAME`, or with a namespace, `service/NAMESPACE/NAME`.
+        what: String,
+        /// Its namespace, where `what` names none.
+        #[arg(short, long, default_value = "default")]
+        namespace: String,
     },
     /// Wait until every URL answers 200, or fail after a minute.
     Ready {
@@ -213,6 +225,10 @@ pub struct OperateArgs {
     #[arg(long, env = "TAGALONG_WEBHOOK_PODS")]
     pub webhook_pods: Option<String>,
 
+    /// Flags of the metrics API.
+    #[command(flatten)]
+    pub custom_metrics: CustomMetricsArgs,
+
     /// Seconds between reconcile passes when no event arrives. For tests: a shorter interval finds nothing more.
     #[arg(
         long,
@@ -224,6 +240,68 @@ pub struct OperateArgs {
     pub resync_seconds: u64,
 }
 
+/// Flags of the metrics API.
+#[derive(Clone, Debug, Args)]
+pub struct CustomMetricsArgs {
+    /// Address to serve the metrics API (`custom.metrics.k8s.io`) on, by which HorizontalPodAutoscalers get the load of Services and of
+    /// DataPlanes. Without one it is not served, and no sidecar is asked for it. Not with `--manifests`.
+    #[arg(long, env = "TAGALONG_CUSTOM_METRICS_ADDRESS")]
+    pub custom_metrics_address: Option<SocketAddr>,
+
+    /// Service in the operator's namespace by which the API server reaches the metrics API. Its APIServices are made, and kept, unless
+    /// somebody else's exist. Without one they are left to you.
+    #[arg(long, env = "TAGALONG_CUSTOM_METRICS_SERVICE")]
+    pub custom_metrics_service: Option<String>,
+
+    /// Port of that Service.
+    #[arg(long, env = "TAGALONG_CUSTOM_METRICS_PORT", default_value_t = 6443)]
+    pub custom_metrics_port: u16,
+
+    /// ClusterRole that owns the APIServices: when it is deleted, Kubernetes deletes them too. Without them being gone, namespaces could not
+    /// be deleted.
+    #[arg(long, env = "TAGALONG_CUSTOM_METRICS_OWNER")]
+    pub custom_metrics_owner: Option<String>,
+
+    /// Seconds that values are measured over, where Kong is looked at often enough.
+    #[arg(
+        long,
+        env = "TAGALONG_CUSTOM_METRICS_WINDOW",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(15..=300)
+    )]
+    pub custom_metrics_window: u64,
+
+    /// Seconds between two questions to a sidecar. It looks at Kong less often where that costs Kong more than a hundredth of its time.
+    #[arg(
+        long,
+        env = "TAGALONG_CUSTOM_METRICS_INTERVAL",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(2..=60)
+    )]
+    pub custom_metrics_interval: u64,
+
+    /// Requests in a window below which latency quantiles are 0.
+    #[arg(
+        long,
+        env = "TAGALONG_CUSTOM_METRICS_MIN_REQUESTS",
+        default_value_t = 20
+    )]
+    pub custom_metrics_min_requests: u32,
+}
+
+impl CustomMetricsArgs {
+    /// What values are made with.
+    #[must_use]
+    pub fn window(&self) -> WindowSettings {
+        WindowSettings {
+            window: Duration::from_secs(self.custom_metrics_window),
+            interval: Duration::from_secs(self.custom_metrics_interval),
+            min_requests: self.custom_metrics_min_requests,
+            ..WindowSettings::default()
+        }
+    }
+}
+
 impl OperateArgs {
     /// Flags that every server has; in the log, nothing twice.
     #[must_use]
@@ -233,6 +311,16 @@ impl OperateArgs {
             runtime.log.log += &format!(",{LOGGED_TWICE}=off");
         }
         runtime
+    }
+
+    /// Where the API server finds the metrics API; none if it is not to be told.
+    #[must_use]
+    pub fn served_at(&self) -> Option<ServedAt> {
+        Some(ServedAt {
+            namespace: self.namespace.clone(),
+            service: self.custom_metrics.custom_metrics_service.clone()?,
+            port: self.custom_metrics.custom_metrics_port.into(),
+        })
     }
 
     /// Peers allowed to reach sidecars that a NetworkPolicy isolates.

@@ -5,3 +5,4 @@ pub mod probe;
 mod read;
 pub mod table;
 pub mod uninstall;
+pub mod values;

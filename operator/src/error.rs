@@ -53,6 +53,12 @@ pub enum Failure {
         /// Why.
         source: ApiError,
     },
+    /// What has no values.
+    #[error("{0:?} has no values; try service/NAME, or dataplane/NAME")]
+    NoValuesOf(String),
+    /// APIServices that cannot be taken away.
+    #[error("{0}")]
+    ApiServices(String),
     /// The API server has not said everything in time.
     #[error("the cluster has not answered for {}", .0.join(", "))]
     NoAnswer(Vec<String>),

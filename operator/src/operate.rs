@@ -1,6 +1,7 @@
 //! The life of the process: start, serve, end.
 
 pub mod cluster;
+pub mod custom_metrics;
 pub mod offline;
 
 use crate::args::OperateArgs;

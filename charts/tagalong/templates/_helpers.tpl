@@ -195,6 +195,14 @@ securityContext:
 - name: TAGALONG_TLS_DIR
   value: /var/run/tagalong/tls
 {{- end }}
+{{- if and .Values.customMetrics.enabled (eq .Values.customMetrics.apiService "auto") }}
+- name: TAGALONG_CUSTOM_METRICS_SERVICE
+  value: {{ include "tagalong.operator" . }}
+- name: TAGALONG_CUSTOM_METRICS_PORT
+  value: {{ .Values.customMetrics.port | int | quote }}
+- name: TAGALONG_CUSTOM_METRICS_OWNER
+  value: {{ include "tagalong.operator" . }}-api-services
+{{- end }}
 {{- if .Values.webhook.enabled }}
 - name: TAGALONG_WEBHOOK_CONFIGURATION
   value: {{ include "tagalong.fullname" . }}

@@ -8,6 +8,7 @@
 //! While another installation works in the cluster, what is there is that one's, and stays.
 
 use crate::args::{OperateArgs, UninstallArgs};
+use crate::custom_metrics::keeper;
 use crate::error::Failure;
 use crate::installer::Installer;
 use crate::lease;
@@ -73,6 +74,9 @@ pub async fn uninstall(
         if !is_wanted(&client, &args.namespace, name, how.if_installed_by).await? {
             return Ok(());
         }
+        // While they lead nowhere, the cluster can delete no namespaces: so before whoever answers goes, and again when nobody is
+        // left who makes them.
+        remove_api_services(&client, args).await?;
         stop(&client, &args.namespace, name).await?;
     }
     let (mut trigger, drain) = drain::channel();
@@ -96,6 +100,7 @@ pub async fn uninstall(
     let done = async {
         tracing::info!("waits until no operator holds the lease");
         writer.writes.granted().await;
+        remove_api_services(&client, args).await?;
         let webhook = args.webhook_configuration.as_deref();
         match another_works(&client, us).await {
             Some(other) => {
@@ -126,6 +131,14 @@ pub async fn uninstall(
     }
     let leases = Api::<Lease>::namespaced(client, &args.namespace);
     delete(&leases, "Lease", &args.lease).await
+}
+
+async fn remove_api_services(client: &kube::Client, args: &OperateArgs) -> Result<(), Failure> {
+    let Some(at) = args.served_at() else {
+        return Ok(());
+    };
+    let removed = keeper::remove(client.clone(), &at).await;
+    removed.map_err(Failure::ApiServices)
 }
 
 /// Without the namespace there is no lease to take, and none to wait for.

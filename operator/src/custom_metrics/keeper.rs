@@ -10,6 +10,8 @@ use crate::events::EventRecorder;
 use crate::lease::Writes;
 use crate::metrics::{self, ApiServiceState};
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, DeleteParams, PostParams, Preconditions};
 use kube::runtime::events::{Event, EventType};
@@ -29,6 +31,8 @@ pub struct ApiServiceKeeper {
     pub client: kube::Client,
     /// Where our API is served.
     pub at: ServedAt,
+    /// The ClusterRole that owns them: they go when it does, also when nobody of us is left.
+    pub owner: Option<String>,
     /// What the API server is to trust.
     pub bundle: Bundle,
     /// Whether this process may write.
@@ -84,15 +88,34 @@ impl ApiServiceKeeper {
         self.show(&owners);
         self.tell(&owners, told).await;
         let bundle = self.bundle.borrow_and_update().clone();
-        let due = succession.due(&owners, &self.at, bundle.as_deref(), Instant::now());
+        let mut due = succession.due(&owners, &self.at, bundle.as_deref(), Instant::now());
         if due.is_empty() || !self.writes.allowed() {
             return Ok(if due.is_empty() { EVERY } else { SOON });
+        }
+        for write in &mut due {
+            if let (ApiServiceWrite::Create(new), Some(name)) = (&mut *write, &self.owner) {
+                new.metadata.owner_references = Some(vec![self.owned_by(name).await?]);
+            }
         }
         for write in due {
             let written = self.writes.run(carry_out(&api, &write)).await;
             written.map_err(|error| error.to_string())??;
         }
         Ok(SOON)
+    }
+
+    async fn owned_by(&self, name: &str) -> Result<OwnerReference, String> {
+        let roles = Api::<ClusterRole>::all(self.client.clone());
+        let role = roles.get(name).await;
+        let role =
+            role.map_err(|error| format!("cannot read ClusterRole {name}: {}", in_words(&error)))?;
+        Ok(OwnerReference {
+            api_version: "rbac.authorization.k8s.io/v1".to_owned(),
+            kind: "ClusterRole".to_owned(),
+            name: name.to_owned(),
+            uid: role.metadata.uid.unwrap_or_default(),
+            ..OwnerReference::default()
+        })
     }
 
     fn show(&self, owners: &[GroupOwner; 2]) {

@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::names;
 use crate::names::report::RouteReporter;
 use crate::names::survey::Unlabelled;
+use crate::operate::custom_metrics;
 use crate::push::server::{Access, PushServer};
 use crate::push::tokens::Tokens;
 use crate::reconcile::gate::Gate;
@@ -41,6 +42,8 @@ use tokio::task::JoinHandle;
 pub struct Operator {
     /// Where labels are pushed.
     pub push_address: SocketAddr,
+    /// Where the metrics API is served, if it is.
+    pub custom_metrics: Option<SocketAddr>,
     /// What it knows.
     pub world: World,
     /// Its metrics.
@@ -165,6 +168,15 @@ pub async fn start(
         end.begun().await;
     });
 
+    let custom_metrics = custom_metrics::start(
+        &client,
+        args,
+        (&world, &metrics),
+        (&serving, &writes),
+        &synced,
+        drain,
+    );
+    let custom_metrics = custom_metrics.await?;
     let limits = Limits {
         connections: args.push_connections,
         // Streams have a limit of their own, and a first table may be large.
@@ -191,6 +203,7 @@ pub async fn start(
     ready_when(readiness, &synced, &serving, drain);
     Ok(Operator {
         push_address,
+        custom_metrics,
         world,
         metrics,
         serving,

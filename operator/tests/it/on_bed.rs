@@ -28,4 +28,5 @@ mod replicas;
 mod reverts;
 mod rotation;
 mod scale;
+mod summaries;
 mod unreadable;

@@ -108,7 +108,8 @@ pub fn everything() -> Value {
     json!({
         "certificates": {"source": "cert-manager"}, "crds": on, "serviceMonitor": on, "podMonitor": on,
         "prometheusRule": on, "dashboard": on,
-        "networkPolicy": {"enabled": true, "scrapers": [{"podSelector": {}}]},
+        "networkPolicy": {"enabled": true, "scrapers": [{"podSelector": {}}], "customMetricsFrom": [{"podSelector": {}}]},
+        "customMetrics": on,
     })
 }
 

@@ -118,6 +118,7 @@ async fn a_plain_hpa_is_answered() -> Result {
     let keeper = || ApiServiceKeeper {
         client: client.clone(),
         at: at.clone(),
+        owner: None,
         bundle: bundle.clone(),
         writes: Writes::always(),
         events: EventRecorder::new(client.clone(), "story"),

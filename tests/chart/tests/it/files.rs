@@ -3,7 +3,9 @@
 use serde_json::Value;
 use tagalong_chart::{Result, directory, file, readme};
 use tagalong_exposition::{LabelTable, Options, Rewriter};
-use tagalong_operator::metrics::{KindLabel, Metrics, Reason};
+use tagalong_operator::metrics::{
+    Answered, ApiServiceState, CustomMetrics, KindLabel, Metrics, PodState, Reason, SummaryMetrics,
+};
 use tagalong_sidecar::metrics::write_ambiguous;
 
 #[test]
@@ -46,6 +48,21 @@ fn alerts_and_dashboard_ask_for_metrics_that_exist() -> Result {
     drop(metrics.reconcile.failures.get_or_create(&kind));
     drop(metrics.reconcile.refused.get_or_create(&reason));
     drop(metrics.collect.failed.get_or_create(&reason));
+    let (api, summaries) = (CustomMetrics::default(), SummaryMetrics::default());
+    metrics.register(|registry| {
+        api.register(registry);
+        summaries.register(registry);
+    });
+    drop(api.requests.get_or_create(&Answered {
+        metric: "any",
+        code: 200,
+    }));
+    drop(api.api_services.get_or_create(&ApiServiceState {
+        version: "v1beta1",
+        state: "ours",
+    }));
+    drop(summaries.pods.get_or_create(&PodState { state: "missing" }));
+    drop(summaries.collections.get_or_create(&reason));
     let mut known = metrics.plain();
     let mut seen = LabelTable::builder();
     seen.set_ambiguous_service("any");

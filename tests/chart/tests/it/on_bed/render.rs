@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tagalong_chart::helm::{env, everything, find};
 use tagalong_chart::{Result, file, flags, helm};
 use tagalong_operator::lease::mark::MARK;
+use tagalong_signals::{PlaneSignal, ServiceSignal};
 
 fn kinds(objects: &[Value]) -> Vec<&str> {
     objects
@@ -314,6 +315,85 @@ fn names_follow_the_release() -> Result {
     ] {
         assert_eq!(env(&objects, "other-operator", variable)?, value);
     }
+    Ok(())
+}
+
+/// It needs rights, and its APIServices can hold up a whole cluster.
+#[test]
+fn the_metrics_api_is_there_only_where_asked_for() -> Result {
+    const ROLE: &str = "other-operator-api-services";
+    let values = |api_service: &str| {
+        json!({"fullnameOverride": "other", "networkPolicy": {"enabled": true, "customMetricsFrom": [{"podSelector": {}}]},
+            "customMetrics": {"enabled": true, "apiService": api_service, "port": 7443, "windowSeconds": 60, "intervalSeconds": 10, "minRequests": 5}})
+    };
+    let text = helm::text(&json!({"networkPolicy": {"enabled": true}}))?;
+    for word in [
+        "custom-metrics",
+        "CUSTOM_METRICS",
+        "custom.metrics",
+        "apiservices",
+    ] {
+        assert!(!text.contains(word), "{word}");
+    }
+    let objects = helm::objects(&values("auto"))?;
+    let deployment = find(&objects, "Deployment", "other-operator")?;
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let mut told = flags::of(&container["env"], |_| "x")?;
+    told.insert(0, "other-operator".to_owned());
+    let args = tagalong_operator::args::Cli::try_parse_from(told)?.operate;
+    let metrics = &args.custom_metrics;
+    assert_eq!(metrics.custom_metrics_address, Some("[::]:7443".parse()?));
+    assert_eq!(metrics.custom_metrics_owner.as_deref(), Some(ROLE));
+    assert_eq!(metrics.window().window.as_secs(), 60);
+    assert_eq!(metrics.window().interval.as_secs(), 10);
+    assert_eq!(metrics.window().min_requests, 5);
+    let at = args.served_at().ok_or("not told where")?;
+    let service = find(&objects, "Service", &at.service)?;
+    let port = json!({"name": "custom-metrics", "port": at.port, "targetPort": "custom-metrics"});
+    assert_eq!(service["spec"]["ports"][1], port);
+    assert_eq!(container["ports"][3]["containerPort"], 7443);
+    let policy = find(&objects, "NetworkPolicy", "other-operator")?;
+    let admits = json!({"ports": [{"port": "custom-metrics"}], "from": [{"podSelector": {}}]});
+    assert_eq!(policy["spec"]["ingress"][1], admits);
+    // Each role is bound, and the owner of the APIServices may be looked at.
+    let rules = find(&objects, "ClusterRole", ROLE)?["rules"].to_string();
+    assert!(
+        rules.contains(ROLE) && rules.contains("subjectaccessreviews"),
+        "{rules}"
+    );
+    find(&objects, "ClusterRoleBinding", ROLE)?;
+    find(
+        &objects,
+        "ClusterRoleBinding",
+        "other-uninstall-api-services",
+    )?;
+    let reader = find(
+        &objects,
+        "RoleBinding",
+        "other-operator-tagalong-system-front-proxy",
+    )?;
+    assert_eq!(reader["metadata"]["namespace"], "kube-system");
+    assert_eq!(
+        reader["roleRef"]["name"],
+        "extension-apiserver-authentication-reader"
+    );
+    let view = find(&objects, "ClusterRole", "other-view-load")?["rules"].to_string();
+    for signal in ServiceSignal::ALL {
+        assert!(
+            view.contains(&format!("\"services/{}\"", signal.name())),
+            "{view}"
+        );
+    }
+    for signal in PlaneSignal::ALL {
+        let resource = format!(
+            "\"dataplanes.gateway-operator.konghq.com/{}\"",
+            signal.name()
+        );
+        assert!(view.contains(&resource), "{view}");
+    }
+    let never = helm::objects(&values("never"))?;
+    assert!(env(&never, "other-operator", "TAGALONG_CUSTOM_METRICS_ADDRESS").is_ok());
+    assert!(env(&never, "other-operator", "TAGALONG_CUSTOM_METRICS_SERVICE").is_err());
     Ok(())
 }
 

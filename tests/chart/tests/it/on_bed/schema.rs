@@ -59,6 +59,14 @@ fn bad_values_are_refused_by_name() -> Result {
             "adminPort",
         ),
         (json!({"uninstall": {"hook": "flux"}}), "hook"),
+        (
+            json!({"customMetrics": {"windowSeconds": 5}}),
+            "windowSeconds",
+        ),
+        (
+            json!({"customMetrics": {"apiService": "mine"}}),
+            "apiService",
+        ),
         (json!({"ipFamilyPolicy": "DualStack"}), "ipFamilyPolicy"),
         // The webhook would not start with these.
         (
