@@ -195,6 +195,9 @@ pub struct DataPlanePodSpec {
     /// Init containers.
     #[serde(default, deserialize_with = "or_default")]
     pub init_containers: Vec<NameRef>,
+    /// Volumes.
+    #[serde(default, deserialize_with = "or_default")]
+    pub volumes: Vec<NameRef>,
 }
 
 impl DataPlanePods {
@@ -207,6 +210,12 @@ impl DataPlanePods {
             .iter()
             .chain(&self.spec.init_containers);
         all.into_iter().any(|container| container.name == name)
+    }
+
+    /// Whether it has a volume of that name.
+    #[must_use]
+    pub fn has_volume(&self, name: &str) -> bool {
+        self.spec.volumes.iter().any(|volume| volume.name == name)
     }
 }
 

@@ -87,11 +87,11 @@ pub async fn run(
         let mut wait = resync;
         let mut source = None;
         if let Some((sources, gate)) = &mut inputs.sources {
-            if gate.is_open().await {
-                source = Some(sources);
-            } else {
+            let open = gate.is_open().await;
+            if !open {
                 wait = gate::EVERY.min(resync);
             }
+            source = Some((sources, open));
         }
         let next = pass(
             &writer,
@@ -124,14 +124,15 @@ async fn pass(
     writer: &Writer,
     reporter: &mut StatusReporter,
     uninjected: &mut Uninjected,
-    sources: Option<&mut Sources>,
+    sources: Option<(&mut Sources, bool)>,
     (backoff, reverts): (&mut Backoff, &mut Reverts),
     trust: Option<&str>,
     (unlabelled, another): (Unlabelled, Option<Key>),
 ) -> Option<Duration> {
     let (plans, mut stages, found, placement) = writer.world.with(|state| {
         let (index, observed) = (&state.index, &state.observed);
-        let placement = sources.map(|sources| sources.place(index, observed, Instant::now()));
+        let now = Instant::now();
+        let placement = sources.map(|(sources, open)| sources.place(index, observed, open, now));
         let placement = placement.unwrap_or_default();
         let (plans, desired) =
             desired::desired(index, observed, trust, &writer.admitted, placement);

@@ -41,9 +41,17 @@ pub fn due(desired: &Desired, observed: &Observed) -> Vec<Vec<Action>> {
         let patch = marks::dataplane(dataplane, place(key, desired))?;
         Some(metadata(Patched::DataPlane, key, patch))
     });
+    // What goes from above comes from below first, or pods would be without it for a while.
+    let awaited = observed.dataplanes.iter().any(|(key, dataplane)| {
+        marks::is_left_alone(dataplane) && place(key, desired) == Place::Itself
+    });
     let configurations = observed.configurations.iter();
     let sources = configurations.filter_map(|(key, configuration)| {
-        let patch = marks::configuration(configuration, desired.placement.configurations.get(key))?;
+        let above = desired.placement.configurations.get(key);
+        if desired.placement.held || (above.is_none() && awaited) {
+            return None;
+        }
+        let patch = marks::configuration(configuration, above)?;
         Some(metadata(Patched::Configuration, key, patch))
     });
     let named: BTreeSet<Key> = observed

@@ -47,6 +47,8 @@ pub struct Placement {
     pub fallen_back: BTreeMap<Key, Option<Key>>,
     /// Configurations that are to be brought through the webhook.
     pub touch: Vec<Action>,
+    /// Whether nothing is to be put into configurations or taken out of them, and nothing of it be left to them alone.
+    pub held: bool,
     /// When to decide again.
     pub next: Option<Duration>,
 }
@@ -75,9 +77,19 @@ impl Sources {
         }
     }
 
-    /// Decides about all DataPlanes that a Gateway owns.
-    pub fn place(&mut self, index: &Index, observed: &Observed, now: Instant) -> Placement {
-        let mut placement = Placement::default();
+    /// Decides about all DataPlanes that a Gateway owns. Unless `open`, it is not known of every webhook whether it can put a sidecar
+    /// into a configuration: what is there stays as it is.
+    pub fn place(
+        &mut self,
+        index: &Index,
+        observed: &Observed,
+        open: bool,
+        now: Instant,
+    ) -> Placement {
+        let mut placement = Placement {
+            held: !open,
+            ..Placement::default()
+        };
         let mut sources: BTreeMap<Key, BTreeSet<&Key>> = BTreeMap::new();
         for extension in index.extensions() {
             for configuration in index.configurations_of(extension) {
@@ -94,6 +106,10 @@ impl Sources {
             }
         }
         self.note(&placement, observed, now);
+        if placement.held {
+            // Nobody relies on what a configuration has before all webhooks keep it there.
+            self.has.clear();
+        }
         for dataplane in index.dataplanes().filter(|one| one.is_attached()) {
             let seen = observed.dataplanes.get(&dataplane.key);
             let Some(seen) = seen.filter(|one| one.of_gateway) else {
@@ -127,7 +143,9 @@ impl Sources {
                 .fallen_back
                 .extend(fallen_back.map(|lacking| (key.clone(), lacking)));
         }
-        self.touch(&mut placement, observed, now);
+        if open {
+            self.touch(&mut placement, observed, now);
+        }
         placement
     }
 

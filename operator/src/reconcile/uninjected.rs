@@ -1,6 +1,7 @@
 //! Pods that should have a sidecar and have none: the webhook did not answer when their DataPlane was written, or was
 //! installed later. They are reported, and their DataPlane is brought through the webhook again: an update that
-//! changes nothing is enough, since the API server calls its webhooks all the same.
+//! changes nothing is enough, since the API server calls its webhooks all the same. So is one of which only a part of the
+//! sidecar is left: its pods run on, but Kong's operator can make no new ones of it.
 
 use crate::reconcile::action::{Action, Patched};
 use crate::world::observed::Observed;
@@ -67,7 +68,7 @@ impl Uninjected {
                 .pods(&dataplane.key)
                 .filter(|pod| pod.running && !pod.terminating && !pod.is_injected());
             let bare: BTreeSet<Key> = bare.map(|pod| pod.key.clone()).collect();
-            if bare.is_empty() {
+            if bare.is_empty() && !seen.torn {
                 continue;
             }
             found.all += bare.len();
@@ -77,7 +78,9 @@ impl Uninjected {
             let due = begun + self.grace;
             let mut next = due;
             if now >= due {
-                found.pods.insert(key.clone(), bare);
+                if !bare.is_empty() {
+                    found.pods.insert(key.clone(), bare);
+                }
                 let again = self.touched.get(key).map(|last| *last + rest);
                 if again.is_none_or(|again| now >= again) && !seen.deleting {
                     self.touched.insert(key.clone(), now);

@@ -72,8 +72,10 @@ pub struct ObservedDataPlane {
     pub overrides: bool,
     /// Whether it was told that its sidecar comes from above.
     pub source: bool,
-    /// The marker of the sidecar in its pod template; none if there is no sidecar.
+    /// The marker of the sidecar in its pod template; none if there is no sidecar, or only a part of it.
     pub injected: Option<String>,
+    /// Whether somebody has taken a part of the sidecar out, as by replacing a list while no webhook answered.
+    pub torn: bool,
 }
 
 /// A GatewayConfiguration.
@@ -255,6 +257,7 @@ impl Observe for crds::DataPlane {
                 .any(|name| self.annotations().contains_key(*name)),
             source: self.annotations().contains_key(SOURCE_ANNOTATION),
             injected: sidecar(&self.spec),
+            torn: marker(&self.spec).is_some() && sidecar(&self.spec).is_none(),
         };
         let old = observed.dataplanes.insert(key(self), dataplane.clone());
         old.is_none_or(|mut old| {
@@ -272,11 +275,16 @@ impl Observe for crds::DataPlane {
     }
 }
 
-/// The marker of the sidecar, if it is there.
+/// The marker of the sidecar, if all of it is there.
 fn sidecar(options: &crds::DataPlaneOptions) -> Option<String> {
     let template = &options.deployment.pod_template_spec;
-    let marker = template.metadata.annotations.get(INJECTED_ANNOTATION);
-    marker.filter(|_| template.has_container(SIDECAR)).cloned()
+    let whole = template.has_container(SIDECAR) && template.has_volume(SIDECAR);
+    marker(options).filter(|_| whole).cloned()
+}
+
+fn marker(options: &crds::DataPlaneOptions) -> Option<&String> {
+    let template = &options.deployment.pod_template_spec;
+    template.metadata.annotations.get(INJECTED_ANNOTATION)
 }
 
 impl Observe for crds::GatewayConfiguration {

@@ -44,6 +44,14 @@ pub(super) fn dataplane(dataplane: &ObservedDataPlane, place: Place) -> Option<V
     }}))
 }
 
+/// Whether the DataPlane has a sidecar that only its GatewayConfiguration keeps in it.
+pub(super) fn is_left_alone(dataplane: &ObservedDataPlane) -> bool {
+    dataplane.of_gateway
+        && dataplane.label.is_none()
+        && dataplane.injected.is_some()
+        && !dataplane.deleting
+}
+
 /// What puts the label on a GatewayConfiguration, or takes it off if it is ours. With it comes the marker of a DataPlane that
 /// had its sidecar first.
 pub(super) fn configuration(

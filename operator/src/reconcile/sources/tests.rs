@@ -10,6 +10,8 @@ use tagalong_crds as crds;
 use tagalong_index::{Object, Settings};
 use tagalong_webhook::{InjectionSettings, inject};
 
+mod held;
+
 const GRACE: Duration = Duration::from_secs(120);
 const ABOVE: &str = "/spec/dataPlaneOptions/deployment/podTemplateSpec";
 const BELOW: &str = "/spec/deployment/podTemplateSpec";
@@ -36,6 +38,8 @@ struct Town {
     rollouts: usize,
     /// What a policy of somebody else's forbids.
     forbidden: bool,
+    /// Whether all webhooks are known to be of this version; `None` where sidecars are not to come from above.
+    open: Option<bool>,
     /// Whether the operator lays lists of its own over what is above.
     overlaid: bool,
     fallen_back: BTreeMap<Key, Option<Key>>,
@@ -52,6 +56,7 @@ impl Town {
             version: 1,
             rollouts: 0,
             forbidden: false,
+            open: Some(true),
             overlaid: false,
             fallen_back: BTreeMap::new(),
         }
@@ -91,7 +96,8 @@ impl Town {
         index.apply(Object::Extension(parse(
             &json!({"metadata": {"namespace": "default", "name": "x"}}),
         )));
-        let placement = self.sources.place(&index, &observed, self.now);
+        let place = |open| self.sources.place(&index, &observed, open, self.now);
+        let placement = self.open.map(place).unwrap_or_default();
         let touch = placement.touch.clone();
         self.fallen_back.clone_from(&placement.fallen_back);
         let (_, desired) = desired(&index, &observed, None, &[], placement);
@@ -144,6 +150,16 @@ impl Town {
         } else {
             self.configuration = new;
         }
+    }
+
+    /// Whether the configuration has all that the webhook puts in.
+    fn is_whole_above(&self) -> bool {
+        let has = |list: &str| {
+            let list = self.configuration.pointer(&format!("{ABOVE}/spec/{list}"));
+            let mut list = list.and_then(Value::as_array).into_iter().flatten();
+            list.any(|one| one["name"] == "tagalong")
+        };
+        has("initContainers") && has("volumes")
     }
 
     /// Kong's operator compares, and patches what differs.

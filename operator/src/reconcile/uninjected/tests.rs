@@ -173,3 +173,26 @@ async fn who_is_not_to_have_one_misses_none() {
         );
     }
 }
+
+/// Its pods still run with the sidecar, and new ones cannot be made.
+#[tokio::test(start_paused = true)]
+async fn one_of_which_a_part_is_left_is_brought_through_and_nobody_is_told() {
+    let template = |volumes: Value| {
+        json!({"deployment": {"podTemplateSpec": {
+            "metadata": {"annotations": {"tagalong.dev/injected": "{}"}},
+            "spec": {"initContainers": [{"name": "tagalong"}], "volumes": volumes},
+        }}})
+    };
+    for (volumes, touched) in [
+        (json!([{"name": "tagalong"}]), 0),
+        (json!([{"name": "mine"}]), 1),
+    ] {
+        let (mut index, observed) = world(|dataplane| dataplane["spec"] = template(volumes));
+        index.apply(whole());
+        let mut uninjected = Uninjected::new(GRACE);
+        let start = Instant::now();
+        assert_eq!(counts(&uninjected.check(&index, &observed, start)), (0, 0));
+        let later = uninjected.check(&index, &observed, start + GRACE);
+        assert_eq!((later.all, counts(&later)), (0, (0, touched)));
+    }
+}
