@@ -99,8 +99,9 @@ e2e: ## The whole road on a real node with the released images, from helm instal
 	$(RELEASED)
 	TAGALONG_E2E_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p tagalong-e2e --test it -- on_bed::road:: --nocapture
 
-e2e-faults: ## What breaks on that road, requests flowing all the time: for the night (10 minutes, root)
+e2e-faults: ## What breaks on that road, requests flowing all the time, and who is away: for the night (45 minutes, root)
 	$(CARGO) test --locked -p tagalong-e2e --test it -- on_bed::faults:: --ignored --nocapture
+	$(CARGO) test --locked -p tagalong-e2e --test it -- on_bed::away:: --ignored --nocapture
 
 images: ## The three release images as archives in images/, for docker load, ctr and kind load
 	$(RELEASED)

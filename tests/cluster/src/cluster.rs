@@ -53,6 +53,19 @@ struct Own {
     _reaper: Reaper,
 }
 
+/// `None` where this user or kernel cannot have it, which is said loudly; with `CI=true` that is an error.
+fn unless_unsupported<T>(started: Result<T>) -> Result<Option<T>> {
+    match started {
+        Ok(cluster) => Ok(Some(cluster)),
+        Err(Error::Unsupported(why)) if std::env::var("CI").as_deref() != Ok("true") => {
+            // Not through the test harness, which hides what a passing test prints.
+            let _ = writeln!(std::io::stderr(), "NOT RUN, and nothing shown by it: {why}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl Cluster {
     /// The control plane that all tests of this binary share, started by the first that asks. With
     /// `TAGALONG_TEST_KUBECONFIG` set it is that cluster.
@@ -81,15 +94,18 @@ impl Cluster {
     /// run must not look like one that passed.
     pub async fn shared_with_node() -> Result<Option<&'static Self>> {
         static SHARED: OnceCell<Cluster> = OnceCell::const_new();
-        match SHARED.get_or_try_init(Self::launch_with_node).await {
-            Ok(cluster) => Ok(Some(cluster)),
-            Err(Error::Unsupported(why)) if std::env::var("CI").as_deref() != Ok("true") => {
-                // Not through the test harness, which hides what a passing test prints.
-                let _ = writeln!(std::io::stderr(), "NOT RUN, and nothing shown by it: {why}");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        unless_unsupported(SHARED.get_or_try_init(Self::launch_with_node).await)
+    }
+
+    /// As [`Self::start_with_node`], for a test that nobody else's may run beside: `None` as with [`Self::shared_with_node`]. It
+    /// ends with the process.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::shared_with_node`].
+    pub async fn own_with_node() -> Result<Option<&'static Self>> {
+        let own = unless_unsupported(Self::start_with_node().await)?;
+        Ok(own.map(|cluster| &*Box::leak(Box::new(cluster))))
     }
 
     /// A control plane of its own, without any node: pods stay `Pending`. Waits while this process has as many as the

@@ -167,7 +167,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // An nsenter that is killed does not wait for the process, which may still listen when another is started.
+        match self.innermost() {
+            Some(process) => drop(kill_process(process, Signal::KILL)),
+            None => drop(self.child.kill()),
+        }
         let _ = self.child.wait();
     }
 }

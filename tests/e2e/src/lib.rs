@@ -3,6 +3,7 @@
 //! On the node of the test bed: Kong's own operator and controller, a stand-in for Kong, our chart, Prometheus,
 //! its adapter and the autoscaler. `tests/road.rs` walks the road once; `tests/faults.rs` breaks things on it.
 
+pub mod away;
 pub mod cgroups;
 pub mod example;
 pub mod faults;

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(10);
 pub struct Recovery {
     /// A replica holds the lease and renews it.
     pub leader: Duration,
-    /// A marked DataPlane can be changed.
+    /// A labelled GatewayConfiguration can be changed.
     pub webhook: Duration,
     /// A route that was made after the fault has its Service's name in the operator's `/metrics`.
     pub label: Duration,
@@ -78,7 +78,7 @@ impl Road {
     async fn webhook_answers(&self, since: Instant) -> Tried<Duration> {
         let words = [
             "annotate",
-            "dataplanes",
+            "gatewayconfigurations",
             "--all",
             "--overwrite",
             "example.com/probe=1",

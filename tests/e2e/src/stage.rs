@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use kube::Client;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tagalong_cluster::process::Process;
 use tagalong_cluster::{Cluster, LoadBalancers, Seen, kong, until};
@@ -19,8 +20,8 @@ pub struct Stage {
     /// The cluster.
     pub cluster: &'static Cluster,
     client: Client,
-    operator: Process,
-    _logs: TempDir,
+    operator: Mutex<Option<Process>>,
+    logs: TempDir,
     _addresses: LoadBalancers,
 }
 
@@ -31,22 +32,50 @@ impl Stage {
     ///
     /// When something cannot be built, loaded or started.
     pub async fn set() -> Tried<Option<Self>> {
-        let Some(cluster) = Cluster::shared_with_node().await? else {
-            return Ok(None);
-        };
+        match Cluster::shared_with_node().await? {
+            Some(cluster) => Ok(Some(Self::on(cluster).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Sets it in a cluster that no other test has.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::set`].
+    pub async fn set_apart() -> Tried<Option<Self>> {
+        match Cluster::own_with_node().await? {
+            Some(cluster) => Ok(Some(Self::on(cluster).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn on(cluster: &'static Cluster) -> Tried<Self> {
         cluster.install_kong_definitions().await?;
         images::load(cluster).await?;
         cluster
             .kubectl(&["create", "namespace", kong::NAMESPACE], "")
             .await?;
         let logs = tempfile::tempdir()?;
-        Ok(Some(Self {
+        Ok(Self {
             cluster,
             client: cluster.client()?,
-            operator: cluster.start_gateway_operator(logs.path()).await?,
-            _logs: logs,
+            operator: Mutex::new(Some(cluster.start_gateway_operator(logs.path()).await?)),
+            logs,
             _addresses: cluster.load_balancers()?,
-        }))
+        })
+    }
+
+    /// Ends Kong's operator and starts it again; it looks at everything anew.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub async fn restart_kongs_operator(&self) -> Tried<()> {
+        drop(self.operator.lock().take());
+        let started = self.cluster.start_gateway_operator(self.logs.path());
+        *self.operator.lock() = Some(started.await?);
+        Ok(())
     }
 
     /// An object or a list, as the API server has it.
@@ -96,7 +125,8 @@ impl Stage {
 
     /// Pods, events and the ends of logs, for whoever reads the output of a failed test.
     pub async fn account(&self) -> String {
-        let mut account = format!("Gateway Operator: {}\n", self.operator.log_tail());
+        let said = self.operator.lock().as_ref().map(Process::log_tail);
+        let mut account = format!("Gateway Operator: {}\n", said.unwrap_or_default());
         let ours = format!("--namespace={}", crate::helm::NAMESPACE);
         let component = |name| format!("app.kubernetes.io/component={name}");
         let (operator, webhook) = (component("operator"), component("webhook"));

@@ -13,11 +13,11 @@ use support::{
 };
 use tagalong_cluster::crds::CrdSet;
 use tagalong_cluster::{Cluster, Namespace, Result};
-use webhook::{Answered, Webhook, call};
+use webhook::{Answered, DATAPLANES, Webhook, call};
 
 /// A namespace for which the webhook runs.
 struct Ground {
-    webhook: Webhook,
+    webhook: Webhook<'static>,
     client: Client,
     namespace: Namespace,
 }
@@ -338,9 +338,28 @@ async fn while_the_webhook_is_down() -> Result<()> {
         "it ends in order: {status:?}"
     );
 
-    // A marked DataPlane does not change,
-    let before = ground.get(&data_plane).await.body;
+    // A labelled DataPlane changes, and keeps its sidecar,
     let scale = json!({"spec": {"deployment": {"replicas": 3}}});
+    let changed = ground.patch(&data_plane, scale.clone()).await;
+    assert!(sidecar(&changed.body).is_some());
+    // unless its failure policy is `Fail`: then it does not change,
+    ground
+        .webhook
+        .set_failure_policy(&ground.client, DATAPLANES, "Fail")
+        .await;
+    let known = ground
+        .namespace
+        .until("the API server to know the policy", || async {
+            let nothing = json!({});
+            let refused = ground.call(Method::PATCH, &data_plane, "?dryRun=All", &nothing);
+            match refused.await.status {
+                500 => Ok(()),
+                status => Err(status.to_string().into()),
+            }
+        });
+    known.await?;
+    let before = ground.get(&data_plane).await.body;
+    let scale = json!({"spec": {"deployment": {"replicas": 4}}});
     let refused = ground.call(Method::PATCH, &data_plane, "", &scale).await;
     assert_eq!(refused.status, 500, "{}", refused.body);
     assert!(

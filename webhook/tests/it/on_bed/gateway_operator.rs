@@ -3,8 +3,10 @@
 //! Where nothing may happen the tests watch for ten seconds; `TAGALONG_QUIET_SECONDS` makes it longer (`make soak`).
 
 mod bed;
+mod compared;
 mod gateway;
 mod ground;
 mod source;
+mod stand_in;
 mod standalone;
 mod traffic;

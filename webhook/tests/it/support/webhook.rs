@@ -15,20 +15,26 @@ use tagalong_ports::Reserved;
 use tagalong_webhook::InjectionSettings;
 use tempfile::TempDir;
 
+/// The webhook that is asked about DataPlanes.
+pub const DATAPLANES: &str = "dataplanes.tagalong.dev";
+
+/// The one that is asked about GatewayConfigurations.
+pub const SOURCES: &str = "configurations.tagalong.dev";
+
 /// The webhook's process and its configuration in the cluster. Both are gone when it is dropped.
-pub struct Webhook {
+pub struct Webhook<'a> {
     pub port: Reserved,
     name: String,
     settings: InjectionSettings,
     directory: TempDir,
     process: Option<Process>,
-    cluster: &'static Cluster,
+    cluster: &'a Cluster,
 }
 
-impl Webhook {
+impl<'a> Webhook<'a> {
     /// Starts the process and tells the API server of it, for objects in `namespace`.
     pub async fn start(
-        cluster: &'static Cluster,
+        cluster: &'a Cluster,
         namespace: &Namespace,
         settings: InjectionSettings,
     ) -> Self {
@@ -90,13 +96,21 @@ impl Webhook {
         self.process.take()?.stop(Duration::from_secs(60))
     }
 
-    /// What the API server does with a DataPlane while we are away: `Fail` or `Ignore`.
-    pub async fn set_failure_policy(&self, client: &Client, policy: &str) {
+    /// What the API server does with these, such as [`DATAPLANES`], while we are away: `Fail` or `Ignore`. It takes a moment.
+    pub async fn set_failure_policy(&self, client: &Client, of: &str, policy: &str) {
         let path = format!("{CONFIGURATIONS}/{}", self.name);
         let mut configuration = call(client, Method::GET, &path, None).await.body;
-        configuration["webhooks"][0]["failurePolicy"] = json!(policy);
+        let webhooks = configuration["webhooks"].as_array_mut();
+        let mut webhooks = webhooks.into_iter().flatten();
+        let webhook = webhooks.find(|webhook| webhook["name"] == of);
+        webhook.expect("one of that name")["failurePolicy"] = json!(policy);
         let set = call(client, Method::PUT, &path, Some(&configuration)).await;
         assert_eq!(set.status, 200, "{}", set.body);
+    }
+
+    /// The name of its configuration in the cluster.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub fn log(&self) -> String {
@@ -140,7 +154,7 @@ impl Webhook {
     }
 }
 
-impl Drop for Webhook {
+impl Drop for Webhook<'_> {
     /// On a runtime of its own: the test's may be the one that is blocked here.
     fn drop(&mut self) {
         let (config, path) = (
@@ -177,6 +191,17 @@ pub struct Answered {
 
 /// One request, with nothing typed in between.
 pub async fn call(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Answered {
+    let answered = try_call(client, method, path, body).await;
+    answered.expect("an answer")
+}
+
+/// The same while the API server may be away.
+pub async fn try_call(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Answered, kube::Error> {
     let content_type = if method == Method::PATCH {
         "application/merge-patch+json"
     } else {
@@ -189,23 +214,18 @@ pub async fn call(client: &Client, method: Method, path: &str, body: Option<&Val
         .header("content-type", content_type)
         .body(Body::from(body.into_bytes()))
         .expect("a request");
-    let response = client.send(request).await.expect("an answer");
+    let response = client.send(request).await?;
     let status = response.status().as_u16();
     let warnings = response.headers().get_all("warning");
     let warnings = warnings
         .iter()
         .filter_map(|value| value.to_str().ok().map(str::to_owned))
         .collect();
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .expect("a body")
-        .to_bytes();
+    let body = response.into_body().collect().await?.to_bytes();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Answered {
+    Ok(Answered {
         status,
         body,
         warnings,
-    }
+    })
 }

@@ -53,15 +53,13 @@ async fn from_install_to_uninstall() -> Result {
     permissions_are_those_of_the_files(&release).await?;
 
     let before = world::make(&release).await?;
-    let ignore = json!({"webhook": {"dataPlaneFailurePolicy": "Ignore"}});
-    release.helm("upgrade", &ignore).await?;
     let operator = Operator::start(cluster, args(&release, "tagalong-operator").await?).await?;
     world::until_attached(&release).await?;
     let bundle = until_bundle(&release).await?;
     upgrades_leave_the_bundle(&release, &bundle).await?;
 
     // Nobody answers for the webhook, and it fails what is marked: uninstalling must get past that.
-    let fails = json!({"crds": {"enabled": true}});
+    let fails = json!({"crds": {"enabled": true}, "webhook": {"dataPlaneFailurePolicy": "Fail"}});
     release
         .helm_with("upgrade", &fails, &["--take-ownership"])
         .await?;
@@ -262,7 +260,7 @@ async fn until_bundle(release: &Release) -> Result<String> {
 }
 
 async fn upgrades_leave_the_bundle(release: &Release, bundle: &str) -> Result {
-    let values = json!({"webhook": {"dataPlaneFailurePolicy": "Ignore", "timeoutSeconds": 4, "namespaceSelector": {"matchLabels": {"none": "such"}}}});
+    let values = json!({"webhook": {"timeoutSeconds": 4, "namespaceSelector": {"matchLabels": {"none": "such"}}}});
     let version = release.get(CONFIGURATION, "{.metadata.generation}").await?;
     release.helm("upgrade", &values).await?;
     let now = release.get(CONFIGURATION, "{.metadata.generation} {.webhooks[*].timeoutSeconds} {.webhooks[*].clientConfig.caBundle}").await?;

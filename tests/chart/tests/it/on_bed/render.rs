@@ -183,7 +183,7 @@ fn the_published_service_monitor_finds_the_metrics_service() -> Result {
 fn webhooks_are_those_of_the_file_with_this_releases_names() -> Result {
     let values = json!({
         "fullnameOverride": "other",
-        "webhook": {"timeoutSeconds": 7, "workloadFailurePolicy": "Fail", "configurationFailurePolicy": "Ignore", "namespaceSelector": {"matchLabels": {"a": "b"}}},
+        "webhook": {"timeoutSeconds": 7, "workloadFailurePolicy": "Fail", "dataPlaneFailurePolicy": "Fail", "configurationFailurePolicy": "Ignore", "namespaceSelector": {"matchLabels": {"a": "b"}}},
     });
     let objects = helm::objects(&values)?;
     let configuration = find(&objects, "MutatingWebhookConfiguration", "other")?;
@@ -196,6 +196,7 @@ fn webhooks_are_those_of_the_file_with_this_releases_names() -> Result {
         webhook["namespaceSelector"] = json!({"matchLabels": {"a": "b"}});
         webhook["timeoutSeconds"] = json!(7);
     }
+    webhooks[0]["failurePolicy"] = json!("Fail");
     webhooks[1]["failurePolicy"] = json!("Ignore");
     webhooks[2]["failurePolicy"] = json!("Fail");
     assert_eq!(configuration["webhooks"], wanted["webhooks"]);
@@ -203,6 +204,15 @@ fn webhooks_are_those_of_the_file_with_this_releases_names() -> Result {
     let unchanged: Value = serde_saphyr::from_str(&file("files/webhooks.yaml")?)?;
     let rendered = find(&default, "MutatingWebhookConfiguration", "tagalong")?;
     assert_eq!(rendered["webhooks"], unchanged["webhooks"]);
+    let policies: Vec<&Value> = rendered["webhooks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|webhook| &webhook["failurePolicy"])
+        .collect();
+    assert_eq!(policies, ["Ignore", "Fail", "Ignore"]);
+    let source = env(&default, "tagalong-operator", "TAGALONG_INJECT_AT_SOURCE")?;
+    assert_eq!(source, "true");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use super::ground::{
 };
 use super::traffic::Traffic;
 use crate::support::node::{Tried, condition, get, has_sidecar, uids};
+use crate::support::webhook::DATAPLANES as ASKED;
 
 /// The Gateway of the published example; its DataPlane's name begins so.
 pub const GATEWAY: &str = "kong";
@@ -126,6 +127,9 @@ async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_w
 
     // The label brings the sidecar, by one rollout.
     let mut webhook = ground.webhook().await;
+    webhook
+        .set_failure_policy(&ground.client, ASKED, "Fail")
+        .await;
     let dataplane = ground.dataplane().await.map_err(Seen::into_text)?;
     let name = dataplane["metadata"]["name"].as_str().unwrap_or_default();
     let label = json!({"metadata": {"labels": {"tagalong.dev/inject": "enabled"}}});
@@ -209,7 +213,9 @@ async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_w
     drop(traffic);
 
     // That is what `Fail` is for. With `Ignore`, the operator takes the sidecar out while the webhook is away,
-    webhook.set_failure_policy(&ground.client, "Ignore").await;
+    webhook
+        .set_failure_policy(&ground.client, ASKED, "Ignore")
+        .await;
     webhook.down();
     restart_operator(ground.cluster).await?;
     let bare = ground.until_ready(false).await?;
@@ -222,7 +228,9 @@ async fn a_gateways_dataplane_is_rolled_out_once_and_kong_answers_whatever_the_w
     assert!(uids(&back).is_disjoint(&uids(&bare)));
 
     // A Gateway that is to go goes, and all of it, webhook or not.
-    webhook.set_failure_policy(&ground.client, "Fail").await;
+    webhook
+        .set_failure_policy(&ground.client, ASKED, "Fail")
+        .await;
     webhook.down();
     let dataplane = ground.dataplane().await.map_err(Seen::into_text)?;
     assert!(has_sidecar(

@@ -57,7 +57,7 @@ impl Ground {
     }
 
     /// The webhook, for this namespace.
-    pub async fn webhook(&self) -> Webhook {
+    pub async fn webhook(&self) -> Webhook<'static> {
         let settings = InjectionSettings {
             image: SIDECAR.to_owned(),
             ..settings()
