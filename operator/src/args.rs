@@ -217,7 +217,8 @@ pub struct OperateArgs {
     /// Put the sidecar of a Gateway's DataPlane into the GatewayConfiguration that names the extension, from which Kong's operators copy
     /// it, instead of into the DataPlane, where they take it out again at each reconcile. Needs a webhook that is registered for
     /// GatewayConfigurations.
-    #[arg(long, env = "TAGALONG_INJECT_AT_SOURCE", default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, env = "TAGALONG_INJECT_AT_SOURCE", num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub inject_at_source: bool,
 
     /// Label selector of the webhook's pods in the operator's namespace. No GatewayConfiguration is labelled for injection before all

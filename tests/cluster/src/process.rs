@@ -167,12 +167,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // An nsenter that is killed does not wait for the process, which may still listen when another is started.
-        match self.innermost() {
-            Some(process) => drop(kill_process(process, Signal::KILL)),
-            None => drop(self.child.kill()),
+        // Once it has ended, its number may be another's.
+        if let Ok(None) = self.child.try_wait() {
+            // An nsenter that is killed does not wait for the process, which may still listen when another is started.
+            match self.innermost() {
+                Some(process) => drop(kill_process(process, Signal::KILL)),
+                None => drop(self.child.kill()),
+            }
+            let _ = self.child.wait();
         }
-        let _ = self.child.wait();
     }
 }
 

@@ -6,6 +6,7 @@ use tagalong_cluster::Seen;
 use super::bed::KONG;
 use super::ground::{AUTOSCALERS, BUDGETS, DATAPLANES, DEPLOYMENTS, Ground, revision};
 use crate::support::node::{Tried, condition, has_sidecar, uids};
+use crate::support::webhook::DATAPLANES as ASKED;
 
 const STATE: &str = "gateway-operator.konghq.com/dataplane-deployment-state";
 const PROMOTE: &str = "gateway-operator.konghq.com/promote-when-ready";
@@ -107,6 +108,9 @@ async fn budget_autoscaler_and_promotion_work_and_nothing_is_held_up_on_its_way_
         return Ok(());
     };
     let mut webhook = ground.webhook().await;
+    webhook
+        .set_failure_policy(&ground.client, ASKED, "Fail")
+        .await;
     let budget = |least: u32| json!({"podDisruptionBudget": {"spec": {"minAvailable": least}}});
     let scaling =
         |most: u32| json!({"scaling": {"horizontal": {"minReplicas": 2, "maxReplicas": most}}});
