@@ -138,6 +138,72 @@ fn what_was_made_is_the_users_once_he_writes_there() {
     );
 }
 
+/// What the object is after a review: of most of it, the review reads nothing.
+fn reviewed(object: &Value, old: &Value) -> Value {
+    let request = json!({"uid": "u", "object": object, "oldObject": old});
+    let asked =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let answer = review(asked.to_string().as_bytes(), &settings()).expect("an answer");
+    assert_eq!(answer.kind, "GatewayConfiguration");
+    let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let mut after = object.clone();
+    let Some(patch) = answer["response"]["patch"].as_str() else {
+        return after;
+    };
+    let patch = STANDARD.decode(patch).expect("base64");
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).expect("a patch");
+    json_patch::patch(&mut after, &patch).expect("it fits");
+    after
+}
+
+/// Whatever is absent, null or empty of the way down to the containers, and whether or not something else stands beside it, is so
+/// again when the sidecar is taken out.
+#[test]
+fn what_was_absent_on_the_way_down_is_absent_again() {
+    const WAY: [&str; 6] = [
+        "spec",
+        "dataPlaneOptions",
+        "deployment",
+        "podTemplateSpec",
+        "spec",
+        "containers",
+    ];
+    let mut shapes = 0;
+    for (depth, last) in WAY.iter().enumerate() {
+        let empty = if *last == "containers" {
+            json!([])
+        } else {
+            json!({})
+        };
+        for end in [None, Some(Value::Null), Some(empty)] {
+            for beside in 0..1_u32 << depth {
+                let mut object = json!({
+                    "apiVersion": "gateway-operator.konghq.com/v2beta1",
+                    "kind": "GatewayConfiguration",
+                    "metadata": {"name": "x", "labels": {"tagalong.dev/inject": "enabled"}},
+                });
+                let mut place = &mut object;
+                for (level, name) in WAY[..depth].iter().enumerate() {
+                    place[*name] = json!({});
+                    place = &mut place[*name];
+                    if beside >> level & 1 == 1 {
+                        place["other"] = json!({"stays": null});
+                    }
+                }
+                if let Some(end) = &end {
+                    place[*last] = end.clone();
+                }
+                let with = reviewed(&object, &object);
+                assert!(sidecar(&with).is_some(), "{object}");
+                assert_eq!(reviewed(&with, &with), with, "{object}");
+                assert_eq!(reviewed(&unmarked(&with), &with), unmarked(&object));
+                shapes += 1;
+            }
+        }
+    }
+    assert_eq!(shapes, 3 * 63);
+}
+
 /// Of `spec` and of the annotations a review reads a part only; that must not look as if there were nothing else.
 #[test]
 fn a_review_removes_no_more_than_it_sees() {
@@ -151,20 +217,7 @@ fn a_review_removes_no_more_than_it_sees() {
     object["spec"]["extensions"] = json!([]);
     object["spec"]["dataPlaneOptions"]["network"] = json!({});
     let sent = unmarked(&object);
-    let request = json!({"uid": "u", "object": sent, "oldObject": object});
-    let asked =
-        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-    let answer = review(asked.to_string().as_bytes(), &settings()).expect("an answer");
-    assert_eq!(
-        (answer.kind, answer.changed),
-        ("GatewayConfiguration", true)
-    );
-    let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
-    let patch = answer["response"]["patch"].as_str().expect("a patch");
-    let patch = STANDARD.decode(patch).expect("base64");
-    let patch: json_patch::Patch = serde_json::from_slice(&patch).expect("a patch");
-    let mut after = sent;
-    json_patch::patch(&mut after, &patch).expect("it fits");
+    let after = reviewed(&sent, &object);
     assert_eq!(after["metadata"]["annotations"], json!({"other": "stays"}));
     assert_eq!(
         after["spec"],
