@@ -278,7 +278,7 @@ impl Inner {
                 continue;
             }
             let what = described(families);
-            tracing::warn!(%pod, families = what, "samples are left out, for the pod disagrees with others about types");
+            tracing::warn!(%pod, families = what, "samples are left out, because the pod disagrees with others about types");
             if let Some(announcer) = &self.announcer {
                 announcer.announce_left_out(target, &what);
             }

@@ -35,7 +35,7 @@ pub enum Failure {
     #[error(transparent)]
     Lease(#[from] Lost),
     /// The lease was given back before the work was done.
-    #[error("the lease was given back too early")]
+    #[error("the lease was released too early")]
     LeaseGivenBack,
     /// The task that keeps the lease panicked.
     #[error("the task that keeps the lease ended")]

@@ -206,9 +206,9 @@ impl<S: Store> Lease<S> {
             Ok::<_, String>(())
         };
         match tokio::time::timeout(self.settings.every, released).await {
-            Ok(Ok(())) => tracing::info!("gave the lease back"),
-            Ok(Err(error)) => tracing::warn!(%error, "could not give the lease back"),
-            Err(_elapsed) => tracing::warn!("could not give the lease back in time"),
+            Ok(Ok(())) => tracing::info!("released the lease"),
+            Ok(Err(error)) => tracing::warn!(%error, "could not release the lease"),
+            Err(_elapsed) => tracing::warn!("could not release the lease in time"),
         }
     }
 

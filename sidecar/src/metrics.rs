@@ -189,7 +189,7 @@ impl Metrics {
             text.single(
                 "table_version",
                 "gauge",
-                "The version of the table in use; it counts anew with each stream.",
+                "The version of the table in use; it starts over with each stream.",
                 version,
             );
         }
@@ -229,7 +229,7 @@ impl Metrics {
         text.family(
             "scrapes_total",
             "counter",
-            "Requests for /metrics that have ended, this one not counted.",
+            "Requests for /metrics that have ended, not counting this one.",
         );
         for (outcome, result) in OUTCOMES {
             let count = self.outcomes[outcome as usize].load(Relaxed);
@@ -250,7 +250,7 @@ impl Metrics {
         text.family(
             "samples_total",
             "counter",
-            "Samples with a service or upstream, and lines that are none, by what became of them.",
+            "Samples with a service or upstream, and lines that are not samples, by what became of them.",
         );
         for (result, count) in [
             ("enriched", &self.enriched),
@@ -314,7 +314,7 @@ impl PushCounts {
             text.single(
                 "push_last_message_timestamp_seconds",
                 "gauge",
-                "When the operator was last heard, as a Unix time.",
+                "When the operator was last heard from, as a Unix time.",
                 last,
             );
         }
@@ -377,7 +377,7 @@ impl SummaryCounts {
         text.single(
             "summary_void_scrapes_total",
             "counter",
-            "Scrapes that said nothing for a summary: lines that cannot be read, or Nginx' numbers missing.",
+            "Scrapes that no summary can use: lines that cannot be read, or Nginx' numbers missing.",
             self.void.load(Relaxed),
         );
     }

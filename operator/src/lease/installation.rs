@@ -108,7 +108,7 @@ impl<M: Marks> Watchman<M> {
                 };
                 self.write(taken).await?;
                 if let Some(gone) = gone {
-                    tracing::info!(of = %gone, "takes over from an installation that works no more");
+                    tracing::info!(of = %gone, "takes over from an installation that no longer works");
                 }
                 Ok(Standing::Works { waiting: None })
             }

@@ -51,10 +51,7 @@ impl LoadedManifests {
                 .iter()
                 .map(|(kind, count)| format!("{kind} ({count})"));
             let kinds = kinds.collect::<Vec<_>>().join(", ");
-            tracing::warn!(
-                kinds,
-                "passed over in the manifests: kinds that give no name"
-            );
+            tracing::warn!(kinds, "ignored in the manifests: kinds that give no name");
         }
         for problem in &self.manifests.problems {
             tracing::warn!(problem, "left out of the manifests");

@@ -148,7 +148,7 @@ impl<P: Protocol> Server<P> {
     pub async fn serve<H: Handler>(self, handler: H, drain: Drain) {
         let (address, limits) = (self.address, self.limits);
         if let Err(error) = limits.kernel.set(&self.listener) {
-            tracing::warn!(%error, %address, "cannot bound what the kernel holds of connections");
+            tracing::warn!(%error, %address, "cannot limit what the kernel holds for connections");
         }
         let (places, moments) = (Places::new(limits.connections), Places::new(WITHOUT_PLACE));
         let terms = Terms {
@@ -188,7 +188,7 @@ impl<P: Protocol> Server<P> {
                 if let Some(from) = lost_by
                     && let Some(suppressed) = log.due("lost")
                 {
-                    tracing::warn!(limit = limits.connections, %address, %from, suppressed, "all places for connections were held, one was ended");
+                    tracing::warn!(limit = limits.connections, %address, %from, suppressed, "all places for connections were taken, so one connection was closed");
                 }
                 (place, Some(Open::new(&self.events)))
             } else {
