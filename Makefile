@@ -12,7 +12,7 @@ IMAGES ?= images
 # The binaries that are released; they tell the commit that they are built from.
 RELEASED = TAGALONG_COMMIT="$$(git describe --always --dirty --abbrev=12 --exclude="*" 2>/dev/null)" \
 	$(CARGO) build --locked --release -p tagalong-sidecar -p tagalong-operator -p tagalong-webhook
-BENCHES := rewrite merge sidecar index operator webhook collect
+BENCHES := rewrite merge sidecar index signals operator webhook collect
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
