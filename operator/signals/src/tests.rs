@@ -80,6 +80,38 @@ fn a_pod_that_another_replica_has_asked_for_long_brings_no_past() {
 }
 
 #[test]
+fn nor_does_it_beside_others() {
+    let mut bed = fleet(1);
+    bed.run(90_000);
+    let asked = bed.time - 3_000_000;
+    bed.add(Kong::new("old").rate(1_000.0).asked_since(asked));
+    bed.kong("old").set_rate(100.0);
+    for _ in 0..60 {
+        bed.run(1_000);
+        let value = bed.value(RATE);
+        assert!(
+            value.is_err() || value.is_ok_and(|value| value.value < 215.0),
+            "{value:?}"
+        );
+    }
+    near(bed.known(RATE), 200.0);
+}
+
+#[test]
+fn fewer_than_half_cannot_speak_for_all() {
+    let mut bed = fleet(3);
+    bed.run(90_000);
+    bed.kong("pod-0").silent = true;
+    bed.kong("pod-1").silent = true;
+    bed.run(30_000);
+    let few = NotKnown::TooFew {
+        reporting: 1,
+        of: 3,
+    };
+    assert_eq!(bed.value(RATE), Err(few));
+}
+
+#[test]
 fn a_late_pods_own_last_rate_stands_for_it() {
     // Not the mean: with sticky traffic the late one may have had most of it.
     let mut bed = Bed::new();

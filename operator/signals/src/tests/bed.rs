@@ -196,7 +196,8 @@ impl Kong {
         let look = Look {
             epoch: format!("{}-{}", self.uid, self.epochs),
             sequence: self.sequence,
-            age_ms: (time - self.looked).unsigned_abs(),
+            // How old a look is, is told as well as anybody can.
+            age_ms: (time - self.looked).unsigned_abs() / if self.hangs { 10 } else { 1 },
             every_ms: self.every.unsigned_abs(),
             since_ms: (time - since).unsigned_abs(),
             complete: self.complete,
@@ -237,7 +238,7 @@ impl Bed {
 
     pub(super) fn add(&mut self, mut pod: Kong) {
         pod.now = self.time;
-        if self.time > 0 {
+        if self.time > 0 && pod.epoch.is_none() {
             pod.rates[0].0 = self.time;
         }
         self.pods.push(pod);
