@@ -354,4 +354,5 @@ fn an_address_is_one_whichever_way_it_comes() {
 }
 
 mod http1;
+mod http2;
 mod kernel;
