@@ -1,6 +1,7 @@
 //! The stories of this crate, a module each; `on_bed` has those that need more than a Rust compiler.
 
 mod floods;
+mod manifests;
 mod offline;
 mod on_bed;
 mod stalled;
