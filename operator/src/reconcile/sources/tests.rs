@@ -42,6 +42,8 @@ struct Town {
     open: Option<bool>,
     /// Whether the operator lays lists of its own over what is above.
     overlaid: bool,
+    /// How often the configuration was brought through the webhook.
+    touches: usize,
     fallen_back: BTreeMap<Key, Option<Key>>,
 }
 
@@ -58,6 +60,7 @@ impl Town {
             forbidden: false,
             open: Some(true),
             overlaid: false,
+            touches: 0,
             fallen_back: BTreeMap::new(),
         }
     }
@@ -99,6 +102,7 @@ impl Town {
         let place = |open| self.sources.place(&index, &observed, open, self.now);
         let placement = self.open.map(place).unwrap_or_default();
         let touch = placement.touch.clone();
+        self.touches += touch.len();
         self.fallen_back.clone_from(&placement.fallen_back);
         let (_, desired) = desired(&index, &observed, None, &[], placement);
         self.carry_out(&desired, &observed, touch)
@@ -294,7 +298,7 @@ async fn a_new_gateway_gets_it_from_above_in_one_rollout_and_nobody_needs_the_we
         assert_eq!((town.rollouts, town.has_sidecar()), (1, true));
         assert_eq!(town.label(), &Value::Null);
         town.is_quiet();
-        assert_eq!(town.rollouts, 1);
+        assert_eq!((town.rollouts, town.touches), (1, 1));
         assert!(town.fallen_back.is_empty());
 
         // And it goes again without a trace.
@@ -309,6 +313,8 @@ async fn a_new_gateway_gets_it_from_above_in_one_rollout_and_nobody_needs_the_we
 async fn one_that_had_it_below_moves_without_a_rollout() {
     for configuration in configurations() {
         let mut town = injected_below(configuration);
+        // Another of the same version answers: what it puts in has another date.
+        town.webhook = Some(settings("sidecar:1", 9));
         town.pass();
         assert_eq!(town.label(), "enabled", "not before it has come down");
         town.kong();
@@ -438,6 +444,35 @@ async fn what_a_person_decides_below_stays() {
         assert_eq!(town.label(), "enabled", "{change}");
         assert!(town.has_sidecar());
     }
+}
+
+/// Whoever labels a DataPlane is not told that it is labelled.
+#[tokio::test(start_paused = true)]
+async fn what_a_person_labels_is_no_lack() {
+    let mut town = injected_below(configurations()[1].clone());
+    town.dataplane["metadata"]["annotations"] = json!({});
+    town.forbidden = true;
+    for _ in 0..4 {
+        town.pass();
+        town.wait(GRACE);
+    }
+    assert!(town.fallen_back.is_empty());
+}
+
+/// Somebody replaces all labels: what was taken over stays.
+#[tokio::test(start_paused = true)]
+async fn a_configuration_that_lost_its_label_gets_it_again_and_keeps_its_bytes() {
+    let mut town = injected_below(configurations()[1].clone());
+    for _ in 0..4 {
+        town.pass();
+        town.kong();
+        town.wait(GRACE / 4);
+    }
+    assert_eq!(town.label(), &Value::Null);
+    let before = town.configuration.clone();
+    town.configuration["metadata"]["labels"] = json!({});
+    town.pass();
+    assert_eq!(town.configuration, before);
 }
 
 /// Somebody replaces the configuration as a whole, label and all.
