@@ -28,6 +28,10 @@ fn route(name: &str, hostname: bool, backends: &Value) -> Object {
 
 /// A world with DataPlane `kong`, attached, that sees routes of Gateway `kong`.
 fn world(more: Vec<Object>) -> World {
+    world_with(Settings::default(), more)
+}
+
+fn world_with(settings: Settings, more: Vec<Object>) -> World {
     let mut documents = vec![
         json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "kong"},
             "spec": {"controllerName": "konghq.com/gateway-operator"}}),
@@ -50,7 +54,7 @@ fn world(more: Vec<Object>) -> World {
         }
     }
     objects.extend(more);
-    let world = World::new(Settings::default(), metrics::PushMetrics::default());
+    let world = World::new(settings, metrics::PushMetrics::default());
     world.replace(&objects);
     world
 }
@@ -98,5 +102,38 @@ fn every_state_is_counted_and_said_where_it_can_be_mended() {
 
     let routes: Vec<String> = survey.not_granted.keys().map(Source::to_string).collect();
     assert_eq!(routes, ["HTTPRoute default/ungranted"]);
+    let left_out = world.with(|state| state.index.left_out(&dataplane));
+    let mut ungranted = left_out.into_iter().flatten();
+    let ungranted = ungranted.find(|name| name.state == NameState::NotGranted);
+    assert!(ungranted.is_some_and(|name| name.services.is_empty()));
     assert_eq!(Survey::of(&world), survey, "an unchanged world is no news");
+}
+
+#[test]
+fn what_kong_refuses_is_said_as_such() {
+    let settings = Settings {
+        wait_for_kong: true,
+        ..Settings::default()
+    };
+    let backend = json!([{"name": "one", "port": 80}]);
+    let Object::HttpRoute(route) = route("edited", false, &backend) else {
+        panic!("a route");
+    };
+    let mut refused = serde_json::to_value(route).expect("JSON");
+    refused["metadata"]["generation"] = json!(2);
+    let condition = json!({"type": "Programmed", "status": "False", "observedGeneration": 2});
+    let parent =
+        json!({"parentRef": {"name": "kong"}, "controllerName": "c", "conditions": [condition]});
+    refused["status"] = json!({"parents": [parent]});
+    let route = Object::HttpRoute(parse(refused));
+    let survey = Survey::of(&world_with(
+        settings,
+        vec![service("default", "one"), route],
+    ));
+    let of_one = &survey.unlabelled[&Key::new("default", "one")];
+    let lacks: Vec<Lack> = of_one.keys().copied().collect();
+    assert_eq!(lacks, [Lack::Refused]);
+    let sentence = "httproute.default.edited.0 is held back: Kong refuses generation 2";
+    let first = &of_one[&Lack::Refused].first;
+    assert!(first[0].contains(sentence), "{first:?}");
 }
