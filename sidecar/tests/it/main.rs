@@ -10,6 +10,7 @@ mod labels;
 mod limited;
 mod noise;
 mod odd_clients;
+mod odd_kong;
 mod on_bed;
 mod process;
 mod sharing;
