@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 use tagalong_wire as wire;
 
 mod routes;
+mod touched;
 
 use crate::{
     changes::Changes,
@@ -235,6 +236,10 @@ impl Index {
                 let old = self.records.dataplanes.insert(key.clone(), new.clone());
                 if old.as_ref() != Some(&new) {
                     work.attached = true;
+                    let was = old.as_ref().and_then(|old| old.gateway.as_ref());
+                    if was != new.gateway.as_ref() {
+                        self.touch_attached(&key, work);
+                    }
                     if old.is_none_or(|old| old.selector != new.selector) {
                         work.pods.insert(key.namespace);
                     }
@@ -310,8 +315,11 @@ impl Index {
             }
             ObjectKind::GatewayConfiguration => self.configuration(key, None, work),
             ObjectKind::DataPlane => {
-                if self.records.dataplanes.remove(key).is_some() {
+                if let Some(old) = self.records.dataplanes.remove(key) {
                     work.attached = true;
+                    if old.gateway.is_some() {
+                        self.touch_attached(key, work);
+                    }
                     work.pods.insert(Name::clone(&key.namespace));
                 }
             }
@@ -377,46 +385,15 @@ impl Index {
             .flatten()
             .flat_map(|configuration| configuration.extensions)
         {
-            let namespace = namespace.unwrap_or_else(|| Name::clone(&key.namespace));
+            let Some(namespace) = namespace else {
+                // It means the Gateway's, which may be any.
+                let all = self.records.extensions.keys();
+                let named = all.filter(|extension| extension.name == name).cloned();
+                work.changes.extensions.extend(named);
+                continue;
+            };
             work.changes.extensions.insert(Key { namespace, name });
         }
-    }
-
-    /// Extensions that select one of these Services, or one that must be annotated like it.
-    fn touch(&self, services: &[Key], work: &mut Work) {
-        for service in services {
-            for fellow in self.fellows.of(service).into_keys() {
-                work.changes.extensions.extend(
-                    self.topology
-                        .selected
-                        .get(&fellow)
-                        .into_iter()
-                        .flatten()
-                        .cloned(),
-                );
-            }
-        }
-    }
-
-    /// Extensions whose managed plugin it may be, or whose Services may name it, from other namespaces too.
-    fn touch_plugin(&self, key: &Key, versions: &[Option<Plugin>; 2], work: &mut Work) {
-        if versions.iter().flatten().any(|plugin| plugin.prometheus) {
-            return self.touch_all(work);
-        }
-        let attachments = self.topology.attachments.iter();
-        let touched = attachments.filter(|(_, all)| {
-            all.iter()
-                .any(|attachment| attachment.namespace == key.namespace)
-        });
-        work.changes
-            .extensions
-            .extend(touched.map(|(extension, _)| extension.clone()));
-    }
-
-    fn touch_all(&self, work: &mut Work) {
-        work.changes
-            .extensions
-            .extend(self.topology.attachments.keys().cloned());
     }
 
     fn finish(&mut self, mut work: Work) -> Changes {
@@ -443,19 +420,6 @@ impl Index {
                 .reassign(namespace, &self.records, &mut work.changes);
         }
         work.changes
-    }
-
-    /// Extensions that share a Service whose extensions changed: one of them may now have it.
-    fn touch_reselected(&self, old: &Topology, changes: &mut Changes) {
-        let (new, old) = (&self.topology.selected, &old.selected);
-        for service in new.keys().chain(old.keys()) {
-            let (now, then) = (new.get(service), old.get(service));
-            if now != then {
-                changes
-                    .extensions
-                    .extend(now.into_iter().chain(then).flatten().cloned());
-            }
-        }
     }
 
     fn keys(&self, kind: ObjectKind) -> Vec<Key> {

@@ -7,6 +7,7 @@ use std::{
 
 use crate::common::{Thing, settled, thing};
 use proptest::prelude::*;
+use serde_json::json;
 use tagalong_index::{
     Changes, Index, Key, LeftOut, NameStates, ObjectKind, Plan, Pod, Settings, TableUpdate,
 };
@@ -295,4 +296,52 @@ fn same_views(event: &Event) -> bool {
         ObjectKind::StatefulSet,
     ];
     !views.contains(&kind)
+}
+
+/// Which configurations name an extension may depend on a Gateway in another namespace; whoever follows the plans is told.
+#[test]
+fn a_configuration_far_away_is_told() {
+    let reference = json!({"kind": "DataPlaneMetricsExtension", "name": "e"});
+    let new = Thing::new;
+    let here = [
+        new(
+            ObjectKind::Extension,
+            "a",
+            "e",
+            json!({"spec": {"serviceSelector": {"matchNames": []}}}),
+        ),
+        new(
+            ObjectKind::ControlPlane,
+            "a",
+            "c",
+            json!({"spec": {"dataplane": "d", "extensions": [reference]}}),
+        ),
+    ];
+    let configuration = new(
+        ObjectKind::GatewayConfiguration,
+        "b",
+        "g",
+        json!({"spec": {"extensions": [reference]}}),
+    );
+    let owner = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": "g", "uid": "u"});
+    let dataplane = new(
+        ObjectKind::DataPlane,
+        "a",
+        "d",
+        json!({"metadata": {"ownerReferences": [owner]}, "status": {}}),
+    );
+    let extension = Key::new("a", "e");
+    for [first, last] in [[&configuration, &dataplane], [&dataplane, &configuration]] {
+        let mut index = Index::new(Settings::default());
+        for thing in here.iter().chain([first]) {
+            index.apply(thing.object());
+        }
+        assert!(index.plan(&extension).sources.is_empty());
+        let changes = index.apply(last.object());
+        assert_eq!(index.plan(&extension).sources, [Key::new("b", "g")]);
+        assert!(changes.extensions.contains(&extension), "{changes:?}");
+        let changes = index.delete(last.kind, &last.key());
+        assert!(index.plan(&extension).sources.is_empty());
+        assert!(changes.extensions.contains(&extension), "{changes:?}");
+    }
 }
