@@ -98,10 +98,13 @@ impl Stage {
         let probe = || async { Ok(self.cluster.get(gateway, path).await?) };
         self.until("an answer", probe).await?;
         let pods = self.pods().await?;
-        let trickle = Trickle::start(self.cluster, gateway, "before", Forgiven::Nothing);
+        let first = absences.first().copied().unwrap_or_default();
+        let trickle = Trickle::start(self.cluster, gateway, first.name(), Forgiven::Nothing);
         let mut result = Ok(());
-        for absence in absences {
-            trickle.part(absence.name(), Forgiven::Nothing);
+        for (at, absence) in absences.iter().enumerate() {
+            if at > 0 {
+                trickle.part(absence.name(), Forgiven::Nothing);
+            }
             let begun = Instant::now();
             result = self.happens(*absence, time, &pods).await;
             crate::figures::say(&format!(
