@@ -128,8 +128,7 @@ impl Stage {
         let begun = Instant::now();
         if absence.webhook {
             self.scale_webhook(0).await?;
-            // One that starts while there is no webhook knows nothing of them.
-            self.kill(&self.ours("operator").await, "operator")?;
+            self.delete_our_operators().await?;
         }
         if absence.api_server {
             self.cluster.restart_api_server().await?;
@@ -197,18 +196,34 @@ impl Stage {
         .await
     }
 
+    /// Those that start while there is no webhook know nothing of any. (Killed ones would be kept waiting by the kubelet, the longer
+    /// the more often.)
+    async fn delete_our_operators(&self) -> Tried<()> {
+        let some = || async {
+            match self.ours("operator").await {
+                none if none.is_empty() => Err("none is ready".into()),
+                some => Ok(some),
+            }
+        };
+        let operators = self.until("tagalong's operators", some).await?;
+        self.delete_pods(NAMESPACE, &names(&operators)).await
+    }
+
+    async fn delete_pods(&self, namespace: &str, names: &[&str]) -> Tried<()> {
+        let namespace = format!("--namespace={namespace}");
+        let mut words = vec!["delete", "pod", &namespace, "--wait=false"];
+        words.extend(names);
+        self.cluster.kubectl(&words, "").await?;
+        Ok(())
+    }
+
     async fn delete_controller(&self) -> Tried<()> {
         let before = self.controllers().await;
-        let names: Vec<_> = before
-            .iter()
-            .filter_map(|pod| pod["metadata"]["name"].as_str())
-            .collect();
+        let names = names(&before);
         if names.is_empty() {
             return Err("no pod of Kong's controller".into());
         }
-        let mut words = vec!["delete", "pod", "--namespace=default", "--wait=false"];
-        words.extend(names.iter().copied());
-        self.cluster.kubectl(&words, "").await?;
+        self.delete_pods("default", &names).await?;
         self.until("another pod of Kong's controller", || async {
             let now = self.controllers().await;
             let new = |pod: &Value| {
@@ -233,4 +248,9 @@ impl Stage {
         });
         pods
     }
+}
+
+fn names(pods: &[Value]) -> Vec<&str> {
+    let names = pods.iter().map(|pod| pod["metadata"]["name"].as_str());
+    names.flatten().collect()
 }
