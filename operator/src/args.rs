@@ -249,8 +249,8 @@ pub struct CustomMetricsArgs {
     #[arg(long, env = "TAGALONG_CUSTOM_METRICS_ADDRESS")]
     pub custom_metrics_address: Option<SocketAddr>,
 
-    /// Service in the operator's namespace by which the API server reaches the metrics API. Its APIServices are made, and kept, unless
-    /// somebody else's exist. Without one they are left to you.
+    /// Service in the operator's namespace by which the API server reaches the metrics API. The operator creates and keeps its
+    /// APIServices, unless another adapter's exist. Without this flag, they are left to you.
     #[arg(long, env = "TAGALONG_CUSTOM_METRICS_SERVICE")]
     pub custom_metrics_service: Option<String>,
 
@@ -258,12 +258,12 @@ pub struct CustomMetricsArgs {
     #[arg(long, env = "TAGALONG_CUSTOM_METRICS_PORT", default_value_t = 6443)]
     pub custom_metrics_port: u16,
 
-    /// ClusterRole that owns the APIServices: when it is deleted, Kubernetes deletes them too. Without them being gone, namespaces could not
-    /// be deleted.
+    /// ClusterRole that owns the APIServices, so that Kubernetes deletes them with it. APIServices that nobody answers keep namespaces
+    /// from being deleted.
     #[arg(long, env = "TAGALONG_CUSTOM_METRICS_OWNER")]
     pub custom_metrics_owner: Option<String>,
 
-    /// Seconds that values are measured over, where Kong is looked at often enough.
+    /// Seconds over which values are measured; longer where Kong is asked too rarely for that.
     #[arg(
         long,
         env = "TAGALONG_CUSTOM_METRICS_WINDOW",
@@ -272,7 +272,7 @@ pub struct CustomMetricsArgs {
     )]
     pub custom_metrics_window: u64,
 
-    /// Seconds between two questions to a sidecar. It looks at Kong less often where that costs Kong more than a hundredth of its time.
+    /// Seconds between two requests to a sidecar. The sidecar asks Kong less often where more would cost Kong over 1 % of its time.
     #[arg(
         long,
         env = "TAGALONG_CUSTOM_METRICS_INTERVAL",
@@ -281,7 +281,7 @@ pub struct CustomMetricsArgs {
     )]
     pub custom_metrics_interval: u64,
 
-    /// Requests in a window below which latency quantiles are 0.
+    /// With fewer requests than this in a window, latency quantiles are reported as 0.
     #[arg(
         long,
         env = "TAGALONG_CUSTOM_METRICS_MIN_REQUESTS",

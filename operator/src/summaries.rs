@@ -37,7 +37,7 @@ const TICK: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 /// Pods that are asked at once. Most of the time they wait for Kong.
 const AT_ONCE: usize = 512;
-/// LoadCollector of more than a usual size that are read at once.
+/// Summaries of more than a usual size that are read at once.
 const LARGE_AT_ONCE: usize = 4;
 /// After Kong's controller has been told to count latency, Kong does so in a while.
 const FOLLOWS: Duration = Duration::from_secs(20);
@@ -234,9 +234,9 @@ impl Inner {
         let (reason, prior) = match taken {
             Ok(prior) => ("ok", prior),
             Err((reason, error)) => {
-                if let Some(unsaid) = self.told.due(reason) {
+                if let Some(suppressed) = self.told.due(reason) {
                     let pod = &target.pod;
-                    tracing::warn!(%pod, reason, error, unsaid, "no summary of the load");
+                    tracing::warn!(%pod, reason, error, suppressed, "no summary of the load");
                 }
                 (reason, None)
             }

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A pod's first question comes within this time.
+const SOON: Duration = Duration::from_secs(5);
+
 /// What is known of a pod that can be asked.
 struct Entry {
     target: SummaryTarget,
@@ -79,9 +82,6 @@ impl Schedule {
         }
     }
 }
-
-/// A pod's first question comes within this time.
-const SOON: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 pub mod process;
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 /// Which side of the floor is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,28 @@ impl Figure {
         });
         writeln!(std::io::stdout().lock(), "{line}")?;
         Ok(ok)
+    }
+}
+
+/// Prints all of them, and returns whether all are [`ok`](Figure::ok).
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn print_all(figures: impl IntoIterator<Item = Figure>) -> std::io::Result<bool> {
+    let mut ok = true;
+    for figure in figures {
+        ok &= figure.print()?;
+    }
+    Ok(ok)
+}
+
+/// How a bench ends: a promise that is not kept is a failure.
+#[must_use]
+pub fn exit(ok: bool) -> ExitCode {
+    if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

@@ -6,13 +6,10 @@
     reason = "what fails here fails the test"
 )]
 
+use crate::root;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn pages() -> Vec<PathBuf> {
     let output = Command::new("git")

@@ -6,14 +6,10 @@
     reason = "what fails here fails the test"
 )]
 
-use std::path::{Path, PathBuf};
+use crate::root;
 use std::process::Command;
 
 use tagalong_exposition::{LabelTable, Options, Rewriter};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The labels of an enriched sample that Kong did not write, as the rewriter writes them.
 fn added_labels() -> Vec<String> {

@@ -6,13 +6,10 @@
     reason = "what fails here fails the test"
 )]
 
+use crate::root;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn read(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).expect("the file can be read");

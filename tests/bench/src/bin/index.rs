@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::json;
-use tagalong_bench::{Figure, Good, median};
+use tagalong_bench::{Figure, Good, exit, median, print_all};
 use tagalong_crds::{DataPlane, Gateway, HttpRoute, ReferenceGrant, Service};
 use tagalong_index::{Changes, Index, Key, ObjectKind, Settings};
 
@@ -49,8 +49,7 @@ fn main() -> Result<ExitCode, Failure> {
         .map(|round| shared.change(round * 7 % 10_000, round))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let mut ok = true;
-    for figure in [
+    let ok = print_all([
         Figure {
             figure: "index: one route's change to deltas ready, 10,000 routes, 5,000 Services, 50 DataPlanes, median",
             value: routes[1],
@@ -107,14 +106,8 @@ fn main() -> Result<ExitCode, Failure> {
             floor: 40.0,
             good: Good::AtMost,
         },
-    ] {
-        ok &= figure.print()?;
-    }
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    ])?;
+    Ok(exit(ok))
 }
 
 /// An index, and how late it is.

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use tagalong_bench::{Figure, Good, median};
+use tagalong_bench::{Figure, Good, exit, median};
 use tagalong_exposition::merge::{Format, MergeSource, Merger};
 
 const PODS: usize = 100;
@@ -53,11 +53,7 @@ fn main() -> std::io::Result<ExitCode> {
         good: Good::AtMost,
     };
     let ok = speed.print()? & memory.print()?;
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit(ok))
 }
 
 /// Reads the text once for each pod and writes the merge; returns what the pods' samples took before the first was written.

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use serde_json::json;
-use tagalong_bench::{Figure, Good};
+use tagalong_bench::{Figure, Good, exit};
 
 const DATAPLANES: usize = 50;
 const NAMESPACES: usize = 100;
@@ -29,11 +29,7 @@ fn main() -> io::Result<ExitCode> {
         floor: 160.0,
         good: Good::AtMost,
     };
-    Ok(if resident.print()? {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit(resident.print()?))
 }
 
 /// An operator that has read its files and listens.

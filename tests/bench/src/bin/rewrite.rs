@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus_parse::{Sample, Scrape, Value};
-use tagalong_bench::{Figure, Good, median};
+use tagalong_bench::{Figure, Good, exit, median, print_all};
 use tagalong_exposition::{LabelTable, Options, Rewriter};
 
 /// What a sidecar reads at once.
@@ -52,19 +52,12 @@ static COUNTING: Counting = Counting;
 fn main() -> std::io::Result<ExitCode> {
     let large = capture("large.txt.gz")?;
     let medium = capture("medium.txt.gz")?;
-    let mut ok = true;
-    for figure in [
+    let ok = print_all([
         against_copy(&large),
         against_parser(&medium),
         allocations(&large),
-    ] {
-        ok &= figure.print()?;
-    }
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    ])?;
+    Ok(exit(ok))
 }
 
 fn against_copy(text: &str) -> Figure {

@@ -5,7 +5,7 @@
 
 use std::{hint::black_box, process::ExitCode, time::Duration, time::Instant};
 
-use tagalong_bench::{Figure, Good, median};
+use tagalong_bench::{Figure, Good, exit, median, print_all};
 use tagalong_signals::{Loads, PodSeen, ServiceSignal, WindowSettings};
 use tagalong_wire::{Buckets, Look, PodTotals, SUMMARY_END, Totals};
 
@@ -110,8 +110,7 @@ fn main() -> Result<ExitCode, Failure> {
     }
     answers.sort_by(f64::total_cmp);
     let slow = answers.get(answers.len() * 99 / 100).copied();
-    let mut ok = true;
-    for figure in [
+    let ok = print_all([
         Figure {
             figure: "signals: 1,000 summaries of 200 Services each 5 s, without the network",
             value: median(rounds),
@@ -133,12 +132,6 @@ fn main() -> Result<ExitCode, Failure> {
             floor: 5.0,
             good: Good::AtMost,
         },
-    ] {
-        ok &= figure.print()?;
-    }
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    ])?;
+    Ok(exit(ok))
 }

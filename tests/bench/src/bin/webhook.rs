@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
-use tagalong_bench::{Figure, Good, median};
+use tagalong_bench::{Figure, Good, exit, median, print_all};
 use tagalong_ports::Reserved;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, sleep};
@@ -53,8 +53,7 @@ async fn main() -> Result<ExitCode, Failure> {
     }
     let (answered, busy) = paced(&webhook, &sender, &review).await?;
 
-    let mut ok = true;
-    for figure in [
+    let ok = print_all([
         Figure {
             figure: "webhook: CPU of one review of a 20 KB DataPlane, TLS and HTTP/2 included, median",
             value: median(costs),
@@ -83,14 +82,8 @@ async fn main() -> Result<ExitCode, Failure> {
             floor: 20.0,
             good: Good::AtMost,
         },
-    ] {
-        ok &= figure.print()?;
-    }
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    ])?;
+    Ok(exit(ok))
 }
 
 /// So many reviews a second, whether or not earlier ones are answered. Returns how many were answered rightly, and

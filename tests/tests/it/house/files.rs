@@ -1,6 +1,7 @@
 //! The files of each crate: which uses which, and how large they are.
 
 use super::source::{Module, Source};
+use crate::root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -119,10 +120,6 @@ const MEDIAN: u64 = 6 << 10;
 const LARGEST: u64 = 20 << 10;
 /// Those that are, and why they may be.
 const LARGER: &[(&str, &str)] = &[];
-
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn named(module: &Module) -> String {
     if module.is_empty() {

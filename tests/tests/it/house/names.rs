@@ -1,7 +1,8 @@
 //! A type's name means one thing, whichever crate it stands in.
 
-use super::files::{CRATES, root};
+use super::files::CRATES;
 use super::source::Source;
+use crate::root;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names that several crates may use, since they are the field's own words: and which.

@@ -10,7 +10,8 @@ mod page;
 mod reasons;
 mod run;
 
-use page::{Page, Way, pages, root};
+use crate::root;
+use page::{Page, Way, pages};
 
 /// Every block has a way to be tried, or says why it has none.
 #[test]

@@ -6,8 +6,9 @@
     reason = "what fails here fails the test"
 )]
 
+use crate::root;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -21,10 +22,6 @@ pub struct Read {
     pub refused: Option<String>,
     pub types: BTreeMap<String, String>,
     pub samples: usize,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Each text by its name: captures of Kong, and small ones that are hard to read.

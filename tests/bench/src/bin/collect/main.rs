@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use pods::Manner;
 use tagalong_bench::process::{Process, beside};
-use tagalong_bench::{Figure, Good, median};
+use tagalong_bench::{Figure, Good, exit, median, print_all};
 use tagalong_kong::captures;
 use tagalong_ports::Reserved;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,11 +39,7 @@ const MANY: usize = 1000;
 #[tokio::main]
 async fn main() -> io::Result<ExitCode> {
     let ok = speed().await? & faults().await?;
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit(ok))
 }
 
 /// The operator that was built beside this binary, with these pods.
@@ -166,11 +162,7 @@ async fn faults() -> io::Result<bool> {
             good: Good::AtLeast,
         },
     ];
-    let mut ok = true;
-    for figure in figures {
-        ok &= figure.print()?;
-    }
-    Ok(ok)
+    print_all(figures)
 }
 
 /// Asks for `/metrics`, and reads the whole answer; keeps it if told to. Returns how much it was.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use scraper::{Scrape, scrape};
-use tagalong_bench::{Figure, Good, median};
+use tagalong_bench::{Figure, Good, exit, median};
 use tagalong_kong::{CaptureKong, captures};
 
 const ROUNDS: usize = 21;
@@ -39,11 +39,7 @@ fn main() -> io::Result<ExitCode> {
     ok &= memory(&large, &labels)?;
     ok &= table::figures(&capture("medium", Duration::ZERO)?)?;
     ok &= shared(&labels)?;
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit(ok))
 }
 
 /// A table that names every service of the exposition.

@@ -1,6 +1,6 @@
 //! A page of the guides, and the code blocks in it.
 
-use std::path::{Path, PathBuf};
+use crate::root;
 
 /// How a block is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +35,6 @@ pub struct Page {
     pub name: String,
     pub text: String,
     pub blocks: Vec<Block>,
-}
-
-/// Where the repository is.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// All pages, by name.

@@ -1,6 +1,6 @@
 //! The reasons and states that the operator reports, found in its sources, and those that the page explains.
 
-use super::page::root;
+use crate::root;
 use std::collections::BTreeSet;
 
 /// Where reasons are given, each file with what stands in front of one.

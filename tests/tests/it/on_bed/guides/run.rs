@@ -1,7 +1,8 @@
 //! Runs the commands and manifests of the guides, page by page and in order, against a real API server without a
 //! node.
 
-use super::page::{Page, Way, pages, root};
+use super::page::{Page, Way, pages};
+use crate::root;
 use std::path::PathBuf;
 use std::process::Command;
 use tagalong_cluster::binaries::{Tool, ensure};

@@ -1,9 +1,9 @@
 //! Debian's nginx with Lua as a stand-in for the part of Kong in which the function runs (`tests/lua-kong`).
 
+use crate::root;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,10 +24,6 @@ pub(super) struct Kong {
     nginx: Child,
     port: Reserved,
     prefix: TempDir,
-}
-
-fn root() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 impl Kong {
